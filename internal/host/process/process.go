@@ -1,0 +1,81 @@
+// Package process puts a program into the state that a mail program of the
+// original begins in, and ends it with an exit code. Every main starts with
+//
+//	process.Start(0o077)
+//
+// and ends with process.Exit. What Start changes, and why:
+//
+//   - A panic, or a fatal error of the runtime, ends the process by SIGABRT. By
+//     default it would exit with status 2, which the spawners of C qmail read as
+//     a permanent failure: mail would bounce because of a bug.
+//   - SIGPIPE and SIGXFSZ no longer end the process, a write says EPIPE or EFBIG
+//     instead. They are caught rather than ignored, so that programs started
+//     from here (those in .qmail files) begin with the default action, as in C.
+//   - The umask is set.
+//
+// The Go runtime opens descriptors 0 to 2 on /dev/null where they are closed.
+// Closed tells such a descriptor from one that the caller gave.
+package process
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"goqmail/internal/mail/outcome"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start must be the first call of every main.
+func Start(umask int) {
+	debug.SetTraceback("crash")
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
+	unix.Umask(umask)
+}
+
+// Closed tells whether the caller left descriptor fd closed: it is closed, or
+// it is what the runtime put in its place, /dev/null opened for both ways.
+func Closed(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return true
+	}
+	var st, null unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || unix.Stat(os.DevNull, &null) != nil {
+		return false
+	}
+	return flags&unix.O_ACCMODE == unix.O_RDWR && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev
+}
+
+// Exit ends the program named, in the manner of the original: nothing is said
+// about a success; a wrong call prints "program: usage: ..." and exits 100; any
+// other error prints "program: fatal: ..." and exits 100 or 111, as
+// outcome.Of decides; an outcome.Status prints its own text and exits with its
+// own code.
+func Exit(program string, err error) {
+	var usage outcome.Usage
+	var status *outcome.Status
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case errors.As(err, &status):
+		if status.Text != "" {
+			say(status.Text)
+		}
+		os.Exit(status.Code)
+	case errors.As(err, &usage):
+		say(program + ": " + usage.Error())
+		os.Exit(100)
+	}
+	say(program + ": fatal: " + err.Error())
+	os.Exit(outcome.Of(err).ExitCode())
+}
+
+// say writes one line to descriptor 2 in one write.
+func say(text string) {
+	os.Stderr.WriteString(strings.TrimSuffix(text, "\n") + "\n")
+}
