@@ -1,0 +1,84 @@
+# goqmail. "make help" lists what there is to make.
+
+QMAIL   = /var/qmail
+DESTDIR =
+BUILD   = build/bin
+GO      = go
+C       = /var/cqmail
+
+# Static, without paths or times of the machine in it: two builds are the same
+# to the byte.
+export CGO_ENABLED = 0
+LDFLAGS  = -s -w -buildid= -X goqmail/internal/host/home.compiled=$(QMAIL)
+BUILDCMD = $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+.PHONY: all
+all: ## build every program into build/bin
+	@mkdir -p $(BUILD)
+	$(BUILDCMD) -o $(BUILD)/ ./cmd/...
+
+.PHONY: install
+install: all ## lay out the home QMAIL=/var/qmail (below DESTDIR), keeping control files and queue
+	$(BUILD)/qmail-install -build $(BUILD) -destdir '$(DESTDIR)'
+
+.PHONY: users
+users: ## create the seven accounts and two groups where they are absent
+	conf-templates/accounts.sh $(QMAIL)
+
+.PHONY: instcheck
+instcheck: all ## verify owners and modes of the installation
+	$(BUILD)/qmail-instcheck
+
+.PHONY: demo
+demo: ## show the mail system at work in a home of its own (root; KEEP=1 leaves it running)
+	$(GO) run ./internal/integration/demo $(if $(KEEP),-keep)
+
+.PHONY: test
+test: ## unit tests; as root also the process tests; tells what was skipped and why
+	$(GO) run ./internal/integration/alltests
+
+.PHONY: race
+race: ## unit tests under the race detector (needs cgo)
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+.PHONY: integration
+integration: ## process tests only (root)
+	$(GO) test -count=1 ./internal/integration/...
+
+.PHONY: conformance
+conformance: ## the conformance suite in ../shared against a fresh private installation (root)
+	internal/integration/conformance.sh $(PKG)
+
+.PHONY: swap
+swap: ## put each program in the place of its namesake in the C qmail in C=HOME, and the other way round (root)
+	$(GO) run ./internal/integration/swap -c $(C)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME=10s
+	internal/integration/fuzz.sh $(or $(FUZZTIME),10s)
+
+.PHONY: cover
+cover: ## coverage of unit tests and of the real processes of the process tests (root)
+	internal/integration/cover.sh
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, govulncheck, mandoc
+	.ci/lint
+
+.PHONY: bench
+bench: ## Go benchmarks of the inner loops
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: man
+man: ## check the man pages and format them as text into build/man
+	@mkdir -p build/man
+	mandoc -Tlint -Wwarning docs/man/*.[1-8]
+	for page in docs/man/*.[1-8]; do mandoc -Tutf8 $$page > build/man/$${page##*/}.txt || exit 1; done
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 14

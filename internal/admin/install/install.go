@@ -1,0 +1,200 @@
+// Package install lays out a home directory and verifies one.
+//
+// Both work from one table (hier.go): for each path its kind, owner, group and
+// mode, the same that qmail 1.03 has. Install may be run over an existing C
+// qmail or goqmail, also while it runs:
+//
+//   - A program is copied beside the old one and renamed over it, so that each
+//     program is at any moment either the old or the new one.
+//   - A control file, a user's file and everything in the queue stay as they
+//     are. Missing directories of a queue are made; a queue that is split
+//     otherwise than into 23 keeps its split.
+//   - What exists has its owner and mode put right.
+//
+// Verify changes nothing. It names each path that is missing or has another
+// kind, owner, group or mode than it should.
+package install
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Accounts finds the numbers of the qmail users and groups.
+type Accounts interface {
+	UID(user string) (uint32, error)
+	GID(group string) (uint32, error)
+}
+
+// A Plan says what to install, or what should have been installed.
+type Plan struct {
+	Home     string // as compiled in
+	DestDir  string // put before Home; empty for the running system
+	Build    string // directory with the built programs
+	Sources  string // directory with docs and conf-templates
+	Accounts Accounts
+}
+
+func (p Plan) root() string { return filepath.Join(p.DestDir, p.Home) }
+
+// Install makes what is missing and puts right what is there. The first error
+// ends it; it can be run again.
+func (p Plan) Install() error {
+	if err := p.InstallDirectories(); err != nil {
+		return err
+	}
+	copies, err := p.copies()
+	if err != nil {
+		return err
+	}
+	return p.installAll(append(binaries(), copies...))
+}
+
+// InstallDirectories makes the directories and the queue, and nothing else.
+func (p Plan) InstallDirectories() error {
+	if err := os.MkdirAll(p.root(), 0o755); err != nil {
+		return err
+	}
+	return p.installAll(append(directories(), queue(queueSplit(p.root()))...))
+}
+
+func (p Plan) installAll(list []entry) error {
+	for _, e := range list {
+		if err := p.install(e); err != nil {
+			return fmt.Errorf("unable to install %s: %w", e.path, err)
+		}
+	}
+	return nil
+}
+
+// copies lists the files that are taken from the sources: whatever man pages,
+// documents and boot scripts there are.
+func (p Plan) copies() ([]entry, error) {
+	var list []entry
+	for _, c := range []struct {
+		pattern string
+		kind    kind
+		dir     func(file string) string
+		mode    uint32
+	}{
+		{"docs/man/*.[1-8]", page, func(f string) string { return "man/man" + f[len(f)-1:] }, 0o644},
+		{"docs/*.md", document, func(string) string { return "doc" }, 0o644},
+		{"README.md", document, func(string) string { return "doc" }, 0o644},
+		{"conf-templates/boot/*", bootScript, func(string) string { return "boot" }, 0o755},
+	} {
+		files, err := filepath.Glob(filepath.Join(p.Sources, c.pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			list = append(list, entry{
+				path: filepath.Join(c.dir(f), filepath.Base(f)), kind: c.kind, from: f,
+				owner: "root", group: "qmail", mode: c.mode,
+			})
+		}
+	}
+	return list, nil
+}
+
+func (p Plan) install(e entry) error {
+	path := filepath.Join(p.root(), e.path)
+	var err error
+	switch e.kind {
+	case directory:
+		if err = os.Mkdir(path, 0o700); errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+	case zeros:
+		err = makeZeros(path, e.size)
+	case fifo:
+		if err = unix.Mkfifo(path, 0o600); err == unix.EEXIST {
+			err = nil
+		}
+	case program:
+		return p.replace(e, filepath.Join(p.Build, filepath.Base(e.path)))
+	default:
+		return p.replace(e, e.from)
+	}
+	if err != nil {
+		return err
+	}
+	return p.own(path, e)
+}
+
+// replace puts a copy of a file in the place of an entry in one step.
+func (p Plan) replace(e entry, source string) error {
+	path := filepath.Join(p.root(), e.path)
+	text, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	if e.kind == bootScript {
+		text = bytes.ReplaceAll(text, []byte("@QMAIL@"), []byte(p.Home))
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = io.Copy(f, bytes.NewReader(text))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := p.own(f.Name(), e); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// own gives a path its owner and mode. The mode comes last, since a change of
+// owner takes a set-uid bit away.
+func (p Plan) own(path string, e entry) error {
+	uid, err := p.Accounts.UID(e.owner)
+	if err != nil {
+		return err
+	}
+	gid, err := p.Accounts.GID(e.group)
+	if err != nil {
+		return err
+	}
+	if err := os.Lchown(path, int(uid), int(gid)); err != nil {
+		return err
+	}
+	return unix.Chmod(path, e.mode)
+}
+
+// makeZeros makes a file of zero bytes unless there is one.
+func makeZeros(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, size))
+	return errors.Join(err, f.Close())
+}
+
+// queueSplit finds how many directories an existing queue is spread over.
+func queueSplit(home string) int {
+	n := 0
+	for ; ; n++ {
+		if _, err := os.Stat(filepath.Join(home, "queue/mess", strconv.Itoa(n))); err != nil {
+			break
+		}
+	}
+	if n == 0 {
+		return split
+	}
+	return n
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# conformance.sh [PACKAGE ...]: runs the conformance suite against a fresh
+# installation (make conformance). The suite is looked for in
+# ../shared/conformance, or where CONFORMANCE says.
+#
+# The installation is in a mount namespace of its own: a tmpfs on /mnt, and
+# /etc/passwd and /etc/group with the accounts added where the machine lacks
+# them. Nothing of it is left behind. Needs root.
+set -eu
+cd "$(dirname "$0")/../.."
+suite=$(cd "${CONFORMANCE:-../shared/conformance}" && pwd)
+
+if [ "${GOQMAIL_CONFORMANCE_INSIDE:-}" != 1 ]; then
+	[ "$(id -u)" = 0 ] || { echo "conformance.sh: needs root" >&2; exit 1; }
+	exec env GOQMAIL_CONFORMANCE_INSIDE=1 unshare --mount --propagation private "$0" "$@"
+fi
+
+mount -t tmpfs -o mode=0755 conformance /mnt
+cp /etc/passwd /mnt/passwd
+cp /etc/group /mnt/group
+group() { grep -q "^$1:" /mnt/group || echo "$1:x:$2:" >>/mnt/group; }
+number() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" /mnt/group; }
+user() { grep -q "^$1:" /mnt/passwd || echo "$1:x:$2:$(number "$3")::$4:/usr/sbin/nologin" >>/mnt/passwd; }
+group qmail 46001
+group nofiles 46002
+user alias 46001 nofiles /mnt/qmail/alias
+user qmaild 46002 nofiles /mnt/qmail
+user qmaill 46003 nofiles /mnt/qmail
+user qmailp 46004 nofiles /mnt/qmail
+user qmailq 46005 qmail /mnt/qmail
+user qmailr 46006 qmail /mnt/qmail
+user qmails 46007 qmail /mnt/qmail
+mount --bind /mnt/passwd /etc/passwd
+mount --bind /mnt/group /etc/group
+
+make -s install QMAIL=/mnt/qmail BUILD=/mnt/build
+/mnt/build/qmail-instcheck
+
+# The suite keeps no state, but its directory may be read-only.
+cp -r "$suite" /mnt/conformance
+cd /mnt/conformance
+export QMAIL_HOME=/mnt/qmail
+if [ $# -eq 0 ]; then
+	exec go test -count=1 ./...
+fi
+exec go test -count=1 $(printf './%s ' "$@")

@@ -1,0 +1,199 @@
+// Package site gives process tests an installation of goqmail that nobody else
+// sees: real programs, real users, real pipes and signals.
+//
+//	func TestMain(m *testing.M) { site.Main(m) }
+//
+// Main builds the programs, then runs the test binary again as the first process
+// of new mount, pid, network and host name namespaces, with a tmpfs on /mnt, its
+// own /etc/passwd, group, hosts and resolv.conf, and a network of nothing but
+// the loopback device. So tests need no port, account or directory of the
+// machine, and leave nothing behind: every process, mount and file goes with the
+// namespaces.
+//
+// New gives a test the installation in its first state. There is one home, so
+// tests do not run in parallel. Without root, or where the kernel refuses
+// namespaces, New skips the test and says why.
+package site
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"goqmail/internal/admin/install"
+
+	"golang.org/x/sys/unix"
+)
+
+// Home is where the installation is, inside the namespaces.
+const Home = "/mnt/qmail"
+
+const (
+	stageVariable = "GOQMAIL_SITE_STAGE"
+	buildVariable = "GOQMAIL_SITE_BUILD"
+)
+
+// skipped is why there is no site; empty inside one.
+var skipped = "needs root: it runs programs under several users in namespaces of its own"
+
+// Main is the TestMain of a package of process tests.
+func Main(m *testing.M) {
+	switch {
+	case os.Getenv(stageVariable) != "":
+		if err := enter(os.Getenv(buildVariable)); err != nil {
+			fmt.Fprintln(os.Stderr, "site:", err)
+			os.Exit(1)
+		}
+		skipped = ""
+		os.Exit(m.Run())
+	case os.Geteuid() != 0:
+		os.Exit(m.Run())
+	}
+	build, err := os.MkdirTemp("", "goqmail-site")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "site:", err)
+		os.Exit(1)
+	}
+	code := outside(m, build)
+	os.RemoveAll(build)
+	os.Exit(code)
+}
+
+// outside builds the programs and runs this test binary inside.
+func outside(m *testing.M, build string) int {
+	if err := buildPrograms(build); err != nil {
+		fmt.Fprintln(os.Stderr, "site:", err)
+		return 1
+	}
+	inside := exec.Command("/proc/self/exe", os.Args[1:]...)
+	inside.Args[0] = os.Args[0]
+	inside.Stdin, inside.Stdout, inside.Stderr = os.Stdin, os.Stdout, os.Stderr
+	inside.Env = append(os.Environ(), stageVariable+"=1", buildVariable+"="+build)
+	inside.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	err := inside.Start()
+	if err != nil {
+		skipped = fmt.Sprintf("needs namespaces: %v", err)
+		return m.Run()
+	}
+	inside.Wait()
+	return max(inside.ProcessState.ExitCode(), 0)
+}
+
+// buildPrograms builds everything below cmd, for Home. With GOCOVERDIR set the
+// programs count coverage into it.
+func buildPrograms(dir string) error {
+	args := []string{"build", "-ldflags", "-X goqmail/internal/host/home.compiled=" + Home, "-o", dir + "/"}
+	if os.Getenv("GOCOVERDIR") != "" {
+		args = append(args, "-cover", "-coverpkg=goqmail/...")
+	}
+	cmd := exec.Command("go", append(args, "goqmail/cmd/...")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// enter sets the namespaces up and installs.
+func enter(build string) error {
+	source, err := sources()
+	if err != nil {
+		return err
+	}
+	steps := []struct {
+		what string
+		do   func() error
+	}{
+		{"make mounts private", func() error { return unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }},
+		{"mount /proc", func() error { return unix.Mount("proc", "/proc", "proc", 0, "") }},
+		{"mount /mnt", func() error { return unix.Mount("site", "/mnt", "tmpfs", 0, "mode=0755") }},
+		{"write /etc", writeEtc},
+		{"set host name", func() error { return unix.Sethostname([]byte("host")) }},
+		{"bring up lo", loopbackUp},
+		{"install", func() error {
+			return install.Plan{Home: Home, Build: build, Sources: source, Accounts: install.NewSystemAccounts()}.Install()
+		}},
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	return nil
+}
+
+// sources finds the top of the source tree from the package's directory.
+func sources() (string, error) {
+	dir, err := os.Getwd()
+	for ; err == nil && dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("no go.mod above the test")
+}
+
+// Users that tests deliver to, and their numbers. Each has a group of its own
+// and a home below /mnt/home.
+var Users = map[string]uint32{"joe": 47001, "ann": 47002, "bob": 47003}
+
+// writeEtc puts files of our own over those of the machine.
+func writeEtc() error {
+	passwd := strings.Builder{}
+	group := strings.Builder{}
+	passwd.WriteString("root:x:0:0:root:/root:/bin/sh\n")
+	group.WriteString("root:x:0:\nqmail:x:46001:\nnofiles:x:46002:\n")
+	for i, u := range []string{"alias", "qmaild", "qmaill", "qmailp", "qmailq", "qmailr", "qmails"} {
+		gid, home := 46002, Home
+		switch u {
+		case "alias":
+			home = Home + "/alias"
+		case "qmailq", "qmailr", "qmails":
+			gid = 46001
+		}
+		fmt.Fprintf(&passwd, "%s:x:%d:%d::%s:/usr/sbin/nologin\n", u, 46001+i, gid, home)
+	}
+	for u, n := range Users {
+		fmt.Fprintf(&passwd, "%s:x:%d:%d:%s:/mnt/home/%s:/bin/sh\n", u, n, n, u, u)
+		fmt.Fprintf(&group, "%s:x:%d:\n", u, n)
+	}
+	if err := os.Mkdir("/mnt/etc", 0o755); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"passwd": passwd.String(), "group": group.String(),
+		"hosts":       "127.0.0.1 localhost host\n",
+		"resolv.conf": "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n",
+	} {
+		file := "/mnt/etc/" + name
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+		if err := unix.Mount(file, "/etc/"+name, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("/etc/%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr)
+}
