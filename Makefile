@@ -31,11 +31,11 @@ instcheck: all ## verify owners and modes of the installation
 
 .PHONY: demo
 demo: ## show the mail system at work in a home of its own (root; KEEP=1 leaves it running)
-	$(GO) run ./internal/integration/demo $(if $(KEEP),-keep)
+	$(GO) run -trimpath ./internal/integration/demo $(if $(KEEP),-keep)
 
 .PHONY: test
 test: ## unit tests; as root also the process tests; tells what was skipped and why
-	$(GO) run ./internal/integration/alltests
+	$(GO) run -trimpath ./internal/integration/alltests
 
 .PHONY: race
 race: ## unit tests under the race detector (needs cgo)
@@ -51,7 +51,7 @@ conformance: ## the conformance suite in ../shared against a fresh private insta
 
 .PHONY: swap
 swap: ## put each program in the place of its namesake in the C qmail in C=HOME, and the other way round (root)
-	$(GO) run ./internal/integration/swap -c $(C)
+	GOQMAIL_C_HOME=$(C) $(GO) test -count=1 -v ./internal/integration/swap
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME=10s

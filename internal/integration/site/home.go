@@ -38,6 +38,14 @@ func New(t *testing.T) *Site {
 	return s
 }
 
+// Install puts all of our own programs into bin, as New finds them there.
+func (s *Site) Install() {
+	s.t.Helper()
+	source, err := sources()
+	s.must(err)
+	s.must(install.Plan{Home: Home, Build: os.Getenv(buildVariable), Sources: source, Accounts: install.NewSystemAccounts()}.Install())
+}
+
 // Account is a user inside the site.
 func Account(name string) account.User {
 	u, err := account.LookupUser(name)

@@ -29,8 +29,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Home is where the installation is, inside the namespaces.
-const Home = "/mnt/qmail"
+// Home is where the installation is, inside the namespaces. A test that wants
+// the home of an installed qmail sets it before Main; what was there is then to
+// be seen in Aside.
+var Home = "/mnt/qmail"
+
+// Aside is where a tmpfs over Home has put the programs of the installation that
+// it hides.
+const Aside = "/mnt/aside"
 
 const (
 	stageVariable = "GOQMAIL_SITE_STAGE"
@@ -115,6 +121,7 @@ func enter(build string) error {
 		{"make mounts private", func() error { return unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }},
 		{"mount /proc", func() error { return unix.Mount("proc", "/proc", "proc", 0, "") }},
 		{"mount /mnt", func() error { return unix.Mount("site", "/mnt", "tmpfs", 0, "mode=0755") }},
+		{"mount " + Home, hideInstalled},
 		{"write /etc", writeEtc},
 		{"set host name", func() error { return unix.Sethostname([]byte("host")) }},
 		{"bring up lo", loopbackUp},
@@ -128,6 +135,18 @@ func enter(build string) error {
 		}
 	}
 	return nil
+}
+
+// hideInstalled copies the programs of an installed qmail aside, and puts a
+// tmpfs over it.
+func hideInstalled() error {
+	if _, err := os.Stat(Home); err != nil {
+		return nil
+	}
+	if err := os.CopyFS(Aside, os.DirFS(Home+"/bin")); err != nil {
+		return err
+	}
+	return unix.Mount("site", Home, "tmpfs", 0, "mode=0755")
 }
 
 // sources finds the top of the source tree from the package's directory.
