@@ -1,0 +1,102 @@
+// qmail-queue puts a message into the queue (qmail-queue(8)).
+package main
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"goqmail/internal/accept/enqueue"
+	"goqmail/internal/host/account"
+	"goqmail/internal/host/home"
+	"goqmail/internal/host/process"
+	"goqmail/queue"
+)
+
+// death is how long a message may take to come in. It must be less than the 36
+// hours after which qmail-send removes what was left behind.
+const death = 24 * time.Hour
+
+func main() {
+	process.StartSetuid(0o033)
+	expire()
+	os.Exit(exitCode(run()))
+}
+
+// run queues the message on descriptor 0 with the envelope on descriptor 1.
+func run() error {
+	if _, err := os.Stat(home.Dir()); err != nil {
+		return errHome
+	}
+	q, err := queue.Open(home.Dir() + "/queue")
+	if err != nil {
+		return errQueue
+	}
+	if process.Closed(0) || process.Closed(1) {
+		return enqueue.ErrRead
+	}
+	by := enqueue.Submitter{PID: os.Getpid(), UID: uint32(os.Getuid())}
+	for _, name := range []string{"alias", "qmaild", "qmails"} {
+		u, err := account.LookupUser(name)
+		if err != nil {
+			return err
+		}
+		if u.UID == by.UID {
+			by.Name = name
+		}
+	}
+	return enqueue.Accept(q, os.Stdin, os.Stdout, by, time.Now())
+}
+
+var (
+	errHome  = errors.New("no home directory")
+	errQueue = errors.New("no queue directory")
+)
+
+// exitCode is what the caller gets to know; internal/wire/submit turns it into
+// words. Anything unknown is a temporary problem.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, enqueue.ErrAddress):
+		return 11
+	case errors.Is(err, queue.ErrWrite):
+		return 53
+	case errors.Is(err, enqueue.ErrRead):
+		return 54
+	case errors.Is(err, errHome):
+		return 61
+	case errors.Is(err, errQueue):
+		return 62
+	case errors.Is(err, queue.ErrPid):
+		return 63
+	case errors.Is(err, queue.ErrMess):
+		return 64
+	case errors.Is(err, queue.ErrIntd):
+		return 65
+	case errors.Is(err, queue.ErrTodo):
+		return 66
+	case errors.Is(err, enqueue.ErrFormat):
+		return 91
+	}
+	return 81
+}
+
+// expire ends the process after a day, or at an alarm, at once: what it leaves in
+// the queue is cleaned up by qmail-send. A signal of the machine that reports a
+// bug has exit code 81, as the runtime's own end by a signal reads the same.
+func expire() {
+	alarm := make(chan os.Signal, 1)
+	signal.Notify(alarm, syscall.SIGALRM)
+	limit := time.NewTimer(death)
+	go func() {
+		select {
+		case <-alarm:
+		case <-limit.C:
+		}
+		os.Exit(52)
+	}()
+}

@@ -1,0 +1,150 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What an Entry can fail at, for errors.Is. qmail-queue has an exit code for
+// each. The error wrapped with it tells the cause.
+var (
+	ErrPid   = errors.New("unable to create a file in pid")
+	ErrMess  = errors.New("unable to create the mess file")
+	ErrIntd  = errors.New("unable to create the intd file")
+	ErrTodo  = errors.New("unable to create the todo file")
+	ErrWrite = errors.New("unable to write or sync a file")
+)
+
+// An Entry is a message on its way into the queue. The caller writes the message
+// to Message, then the envelope to Envelope, then commits. Until then, Abort
+// takes it back.
+//
+//	S1  Begin     pid/X is created; its inode number is the message's number
+//	S2            pid/X is renamed to mess/N; Message is open
+//	S3  Envelope  intd/N is created
+//	S4  Commit    todo/N is linked
+type Entry struct {
+	Number  Number
+	Message *os.File
+
+	q        *Queue
+	envelope *os.File
+}
+
+// attempts is how many names in pid are tried.
+const attempts = 10
+
+// Begin makes the mess file of a new message.
+func (q *Queue) Begin(now time.Time) (*Entry, error) {
+	var pid string
+	var f *os.File
+	err := error(unix.EEXIST)
+	for i := 1; i < attempts && errors.Is(err, unix.EEXIST); i++ {
+		pid = q.join(pids, fmt.Sprintf("%d.%d.%d", os.Getpid(), now.Unix(), i))
+		f, err = os.OpenFile(pid, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPid, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %w", ErrPid, err)
+	}
+	e := &Entry{Number: Number(st.Ino), Message: f, q: q}
+	if err := rename(pid, q.Path(Mess, e.Number)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %w", ErrMess, err)
+	}
+	return e, nil
+}
+
+// rename gives a file a new name that nothing has yet.
+func rename(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if err == unix.EINVAL || err == unix.ENOSYS { // a filesystem that cannot do it in one step
+		if err := os.Link(from, to); err != nil {
+			return err
+		}
+		return os.Remove(from)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// Envelope makes the intd file and returns it for writing.
+func (e *Entry) Envelope() (*os.File, error) {
+	f, err := os.OpenFile(e.q.Path(Intd, e.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrIntd, err)
+	}
+	e.envelope = f
+	return f, nil
+}
+
+// Commit makes the message durable, puts it into the queue, and makes that
+// durable too. When it returns nil, not even a power cut loses the message.
+//
+// The order is: mess/N and intd/N with their names, all four at the same time so
+// that the filesystem can write them in one go; then the link todo/N; then the
+// directory todo. The link must come after the contents, or a crash could leave
+// a torn message queued; and without the last sync the link itself could be lost
+// after the message was accepted.
+//
+// Where the last sync fails, the message may be queued or not. It stays, for a
+// duplicate is better than a loss, and the caller tells the sender to try again.
+func (e *Entry) Commit() error {
+	defer e.close()
+	err := syncAll(
+		e.Message.Sync,
+		e.envelope.Sync,
+		func() error { return SyncDir(e.q.directory(Mess, e.Number)) },
+		func() error { return SyncDir(e.q.directory(Intd, e.Number)) },
+	)
+	if err != nil {
+		e.remove()
+		return fmt.Errorf("%w: %w", ErrWrite, err)
+	}
+	todo := e.q.Path(Todo, e.Number)
+	if err := os.Link(e.q.Path(Intd, e.Number), todo); err != nil {
+		e.remove()
+		return fmt.Errorf("%w: %w", ErrTodo, err)
+	}
+	if err := SyncDir(e.q.directory(Todo, e.Number)); err != nil {
+		return fmt.Errorf("%w: %w", ErrTodo, err)
+	}
+	return nil
+}
+
+// Abort takes a message back that was not committed.
+func (e *Entry) Abort() {
+	e.remove()
+	e.close()
+}
+
+// remove goes back to S1, intd first: mess must not go while intd is there. The
+// files are emptied first, so that the space is free even where a name cannot be
+// removed.
+func (e *Entry) remove() {
+	if e.envelope != nil {
+		e.envelope.Truncate(0)
+		if err := os.Remove(e.q.Path(Intd, e.Number)); err != nil {
+			return
+		}
+	}
+	e.Message.Truncate(0)
+	os.Remove(e.q.Path(Mess, e.Number))
+}
+
+func (e *Entry) close() {
+	e.Message.Close()
+	if e.envelope != nil {
+		e.envelope.Close()
+	}
+}

@@ -1,0 +1,145 @@
+// Package queue is qmail's queue on disk: the names of its files, how a message
+// enters it, how its records are read, its locks and its trigger.
+//
+// # Files
+//
+// A message is known by a number. The directories below queue/ hold these files
+// of message 457:
+//
+//	mess/19/457    the message
+//	intd/457       its envelope, while qmail-queue writes it
+//	todo/457       its envelope, once it is queued: a link to intd/457
+//	info/19/457    the envelope sender, after preprocessing
+//	local/19/457   local recipients, after preprocessing
+//	remote/19/457  remote recipients, after preprocessing
+//	bounce/457     notes on recipients that failed for good
+//
+// mess, info, local and remote are split: the file of number n is in the
+// subdirectory n modulo the split, which is 23 unless the queue was made
+// otherwise. pid/ holds messages that have no number yet, and lock/ three files:
+// sendmutex, held by the running qmail-send; trigger, the named pipe that wakes
+// it; and tcpto, of qmail-remote.
+//
+// # States
+//
+// Which files exist is the state of the message (+ there, - not, ? either):
+//
+//	S1  -mess -intd -todo -info -local -remote -bounce   unknown
+//	S2  +mess -intd -todo -info -local -remote -bounce   arriving, or leaving
+//	S3  +mess +intd -todo -info -local -remote -bounce   envelope arriving
+//	S4  +mess ?intd +todo ?info ?local ?remote -bounce   queued
+//	S5  +mess -intd -todo +info ?local ?remote ?bounce   preprocessed
+//
+// Every step from one to the next is one link, rename or unlink, so a crash
+// leaves a message in one of them. In S2 and S3 nothing was promised to anybody;
+// after 36 hours qmail-send has such files removed. That is safe since
+// qmail-queue gives up after 24 hours.
+//
+// Guarantee: if mess/457 exists, it has inode number 457. The filesystem hands
+// the numbers out, so no two messages can have the same one.
+//
+// # Durability
+//
+// A name in a directory survives a crash on Linux only after the directory is
+// synced. Entry.Commit tells what is synced in which order, and why.
+package queue
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// A Number is what a message is known by: the inode number of its mess file.
+type Number uint64
+
+func (n Number) String() string { return strconv.FormatUint(uint64(n), 10) }
+
+// ParseNumber reads a file name of the queue. It takes decimal digits without a
+// leading zero and nothing else.
+func ParseNumber(name string) (Number, bool) {
+	if name == "" || name[0] < '1' || name[0] > '9' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(name, 10, 64)
+	return Number(n), err == nil
+}
+
+// A Kind is a directory of the queue.
+type Kind string
+
+// The directories that have a file per message.
+const (
+	Mess   Kind = "mess"
+	Intd   Kind = "intd"
+	Todo   Kind = "todo"
+	Info   Kind = "info"
+	Local  Kind = "local"
+	Remote Kind = "remote"
+	Bounce Kind = "bounce"
+)
+
+// pids is where a message is before it has a number.
+const pids = "pid"
+
+// split tells whether a directory has subdirectories.
+func (k Kind) split() bool {
+	switch k {
+	case Mess, Info, Local, Remote:
+		return true
+	}
+	return false
+}
+
+// A Queue is a queue directory. Its methods may be called by many goroutines.
+type Queue struct {
+	dir   string
+	split uint64
+}
+
+// Open finds out how the queue in a directory is split. It opens nothing and
+// needs no closing.
+func Open(dir string) (*Queue, error) {
+	q := &Queue{dir: dir}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("unable to open queue: %w", err)
+	}
+	for {
+		if _, err := os.Lstat(q.join(string(Mess), strconv.FormatUint(q.split, 10))); err != nil {
+			break
+		}
+		q.split++
+	}
+	if q.split == 0 {
+		q.split = 23
+	}
+	return q, nil
+}
+
+// Split is how many subdirectories mess, info, local and remote have.
+func (q *Queue) Split() uint64 { return q.split }
+
+// Path is the name of a file of a message, below the queue's own directory name.
+func (q *Queue) Path(k Kind, n Number) string { return q.join(q.Name(k, n)) }
+
+// Name is the name of a file of a message below the queue directory, such as
+// mess/19/457. Log lines and the pipes between programs have it so.
+func (q *Queue) Name(k Kind, n Number) string {
+	if k.split() {
+		return string(k) + "/" + q.ID(n)
+	}
+	return string(k) + "/" + n.String()
+}
+
+// ID is how qmail-send names a message to the spawners: 19/457.
+func (q *Queue) ID(n Number) string {
+	return strconv.FormatUint(uint64(n)%q.split, 10) + "/" + n.String()
+}
+
+func (q *Queue) join(elem ...string) string {
+	return filepath.Join(append([]string{q.dir}, elem...)...)
+}
+
+// directory is where the file of a message is.
+func (q *Queue) directory(k Kind, n Number) string { return filepath.Dir(q.Path(k, n)) }
