@@ -1,0 +1,156 @@
+// Package spawn is what qmail-send and a spawner (qmail-lspawn, qmail-rspawn) say
+// to each other, over a pipe in each direction.
+//
+// The spawner speaks first, one byte: its limit, how many deliveries it runs at
+// once. Then qmail-send writes commands, and the spawner a report for each, in
+// whatever order the deliveries end:
+//
+//	commands = { command }
+//	command  = delivery message NUL sender NUL recipient NUL
+//	reports  = limit { report }
+//	report   = delivery text NUL
+//
+//	delivery = one byte of any value, chosen by qmail-send; it is below the
+//	           limit, and free for another command after its report
+//	message  = the name of the message below queue/mess, such as 19/457
+//	text     = a letter, K (success), Z (deferral) or D (failure), and then
+//	           lines for the log and the bounce; it may be empty
+//
+// Closing the pipe of commands tells the spawner to finish what it runs and to
+// leave; what has come of a command by then is not one.
+//
+// Neither side trusts the other. A reader here takes any bytes at all, keeps at
+// most a stated number of them per record, and always finds the next record. What
+// a record says (that a number is in range, that a message has such a name) is for
+// the receiver to check.
+//
+// The protocol is qmail's; either side may be a program of the original, so there
+// is no version in it and no room for one.
+package spawn
+
+import (
+	"bufio"
+	"io"
+	"strings"
+)
+
+const (
+	// DefaultLimit is the limit of a spawner that was not built with another.
+	DefaultLimit = 120
+	// MaxLimit is the largest limit, since a delivery is known by one byte.
+	MaxLimit = 255
+
+	// MaxField is the longest message name, sender or recipient that is kept,
+	// in bytes. No program can be given an argument longer than this.
+	MaxField = 128<<10 - 1
+	// MaxText is the longest text of a report that is kept, in bytes. More is
+	// cut off.
+	MaxText = 9999
+)
+
+// A Command asks a spawner for a delivery.
+type Command struct {
+	Delivery  byte
+	Message   string // below queue/mess
+	Sender    string
+	Recipient string
+
+	// TooLong says that a field was longer than MaxField. The fields are of
+	// no use then.
+	TooLong bool
+}
+
+// Append adds a command to b. The fields must have no NUL; what follows one is
+// left out.
+func (c Command) Append(b []byte) []byte {
+	b = append(b, c.Delivery)
+	for _, field := range [...]string{c.Message, c.Sender, c.Recipient} {
+		b = appendText(b, field)
+	}
+	return b
+}
+
+// A Report tells qmail-send how a delivery ended.
+type Report struct {
+	Delivery byte
+	Text     string
+}
+
+// Append adds a report to b. What follows a NUL in the text is left out.
+func (r Report) Append(b []byte) []byte {
+	return appendText(append(b, r.Delivery), r.Text)
+}
+
+func appendText(b []byte, s string) []byte {
+	s, _, _ = strings.Cut(s, "\x00")
+	return append(append(b, s...), 0)
+}
+
+// Commands reads commands, at the spawner's side.
+type Commands struct{ in *bufio.Reader }
+
+// NewCommands reads commands from r.
+func NewCommands(r io.Reader) *Commands { return &Commands{bufio.NewReader(r)} }
+
+// Next waits for a command. The error is io.EOF when there are no more, or that
+// of reading.
+func (c *Commands) Next() (Command, error) {
+	var cmd Command
+	var err error
+	if cmd.Delivery, err = c.in.ReadByte(); err != nil {
+		return Command{}, err
+	}
+	for _, field := range [...]*string{&cmd.Message, &cmd.Sender, &cmd.Recipient} {
+		text, cut, err := readText(c.in, MaxField)
+		if err != nil {
+			return Command{}, err
+		}
+		*field, cmd.TooLong = text, cmd.TooLong || cut
+	}
+	return cmd, nil
+}
+
+// Reports reads what a spawner says, at the side of qmail-send.
+type Reports struct{ in *bufio.Reader }
+
+// NewReports reads reports from r.
+func NewReports(r io.Reader) *Reports { return &Reports{bufio.NewReader(r)} }
+
+// Limit waits for the first byte. It must be called once, before Next. A spawner
+// that leaves without having said a word is io.EOF.
+func (r *Reports) Limit() (int, error) {
+	b, err := r.in.ReadByte()
+	return int(b), err
+}
+
+// Next waits for a report. The error is io.EOF when the spawner has left, or that
+// of reading.
+func (r *Reports) Next() (Report, error) {
+	delivery, err := r.in.ReadByte()
+	if err != nil {
+		return Report{}, err
+	}
+	text, _, err := readText(r.in, MaxText)
+	if err != nil {
+		return Report{}, err
+	}
+	return Report{delivery, text}, nil
+}
+
+// readText reads up to a NUL, and tells whether text was cut to max bytes.
+func readText(in *bufio.Reader, max int) (text string, cut bool, err error) {
+	var b []byte
+	for {
+		piece, err := in.ReadSlice(0)
+		if err == nil {
+			piece = piece[:len(piece)-1]
+		}
+		if room := max - len(b); len(piece) > room {
+			piece, cut = piece[:room], true
+		}
+		b = append(b, piece...)
+		if err != bufio.ErrBufferFull {
+			return string(b), cut, err
+		}
+	}
+}
