@@ -17,6 +17,7 @@ var (
 	ErrIntd  = errors.New("unable to create the intd file")
 	ErrTodo  = errors.New("unable to create the todo file")
 	ErrWrite = errors.New("unable to write or sync a file")
+	ErrDeath = errors.New("the message took too long to come in")
 )
 
 // An Entry is a message on its way into the queue. The caller writes the message
@@ -32,19 +33,21 @@ type Entry struct {
 	Message *os.File
 
 	q        *Queue
+	begun    time.Time
 	envelope *os.File
 }
 
 // attempts is how many names in pid are tried.
-const attempts = 10
+const attempts = 9
 
-// Begin makes the mess file of a new message.
+// Begin makes the mess file of a new message. Files get mode 0644; qmail-send must
+// be able to read them, so the umask of the process must not take that away.
 func (q *Queue) Begin(now time.Time) (*Entry, error) {
 	var pid string
 	var f *os.File
 	err := error(unix.EEXIST)
-	for i := 1; i < attempts && errors.Is(err, unix.EEXIST); i++ {
-		pid = q.join(pids, fmt.Sprintf("%d.%d.%d", os.Getpid(), now.Unix(), i))
+	for i := 0; i < attempts && errors.Is(err, unix.EEXIST); i++ {
+		pid = q.join(pids, fmt.Sprintf("%d.%d.%d", os.Getpid(), now.Unix(), q.begun.Add(1)))
 		f, err = os.OpenFile(pid, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	}
 	if err != nil {
@@ -55,7 +58,7 @@ func (q *Queue) Begin(now time.Time) (*Entry, error) {
 		f.Close()
 		return nil, fmt.Errorf("%w: %w", ErrPid, err)
 	}
-	e := &Entry{Number: Number(st.Ino), Message: f, q: q}
+	e := &Entry{Number: Number(st.Ino), Message: f, q: q, begun: now}
 	if err := rename(pid, q.Path(Mess, e.Number)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%w: %w", ErrMess, err)
@@ -99,8 +102,15 @@ func (e *Entry) Envelope() (*os.File, error) {
 //
 // Where the last sync fails, the message may be queued or not. It stays, for a
 // duplicate is better than a loss, and the caller tells the sender to try again.
-func (e *Entry) Commit() error {
+//
+// A message that was begun more than Death ago by the wall clock is taken back
+// instead: its files may be about to be removed as those of a dead qmail-queue.
+func (e *Entry) Commit(now time.Time) error {
 	defer e.close()
+	if now.Unix()-e.begun.Unix() >= int64(Death/time.Second) {
+		e.remove()
+		return ErrDeath
+	}
 	err := syncAll(
 		e.Message.Sync,
 		e.envelope.Sync,

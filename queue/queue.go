@@ -32,8 +32,8 @@
 //
 // Every step from one to the next is one link, rename or unlink, so a crash
 // leaves a message in one of them. In S2 and S3 nothing was promised to anybody;
-// after 36 hours qmail-send has such files removed. That is safe since
-// qmail-queue gives up after 24 hours.
+// after Ossified qmail-send has such files removed. That is safe since no message
+// is queued that took longer than Death to come in.
 //
 // Guarantee: if mess/457 exists, it has inode number 457. The filesystem hands
 // the numbers out, so no two messages can have the same one.
@@ -45,10 +45,22 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// Death is how long a message may take from Begin to Commit.
+	Death = 24 * time.Hour
+	// Ossified is the age at which what a dead qmail-queue left behind is
+	// removed. It must be well above Death.
+	Ossified = 36 * time.Hour
 )
 
 // A Number is what a message is known by: the inode number of its mess file.
@@ -96,24 +108,39 @@ func (k Kind) split() bool {
 type Queue struct {
 	dir   string
 	split uint64
+	begun atomic.Uint64 // how many entries this process has begun
 }
 
-// Open finds out how the queue in a directory is split. It opens nothing and
-// needs no closing.
+// usualSplit is how a queue is split that does not say otherwise.
+const usualSplit = 23
+
+// Open finds out how the queue in a directory is split: the subdirectories of
+// mess are 0, 1, 2 and so on without a gap, or it is an error, since with a wrong
+// split the files of a message could not be found again. A queue without mess is
+// taken to have the usual split. Open keeps nothing open and needs no closing.
 func Open(dir string) (*Queue, error) {
-	q := &Queue{dir: dir}
-	if _, err := os.Stat(dir); err != nil {
+	q := &Queue{dir: dir, split: usualSplit}
+	if _, err := os.Stat(dir + "/."); err != nil { // the dot asks for the right to enter
 		return nil, fmt.Errorf("unable to open queue: %w", err)
 	}
-	for {
-		if _, err := os.Lstat(q.join(string(Mess), strconv.FormatUint(q.split, 10))); err != nil {
-			break
+	mess := q.join(string(Mess))
+	entries, err := os.ReadDir(mess)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("unable to open queue: %w", err)
+	}
+	var count, highest uint64
+	for _, e := range entries {
+		if n, err := strconv.ParseUint(e.Name(), 10, 64); err == nil {
+			count, highest = count+1, max(highest, n)
 		}
-		q.split++
 	}
-	if q.split == 0 {
-		q.split = 23
+	switch {
+	case count == 0:
+		return q, nil
+	case count != highest+1:
+		return nil, fmt.Errorf("unable to open queue: %s: %d subdirectories up to number %d", mess, count, highest)
 	}
+	q.split = count
 	return q, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // MaxRecord is the longest record that is read, in bytes. Addresses come in with
@@ -70,4 +71,16 @@ func (r *RecordReader) Next() (Record, error) {
 		r.pos += int64(len(r.text))
 		return rec, nil
 	}
+}
+
+// MarkDone turns the record at an offset of a local or remote file from T into D.
+// The mark is not synced: where a crash takes it back, the recipient gets the
+// message twice, which costs less than a sync for each delivery.
+func (q *Queue) MarkDone(k Kind, n Number, offset int64) error {
+	f, err := os.OpenFile(q.Path(k, n), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte{'D'}, offset)
+	return errors.Join(err, f.Close())
 }

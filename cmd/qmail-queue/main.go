@@ -15,10 +15,6 @@ import (
 	"goqmail/queue"
 )
 
-// death is how long a message may take to come in. It must be less than the 36
-// hours after which qmail-send removes what was left behind.
-const death = 24 * time.Hour
-
 func main() {
 	process.StartSetuid(0o033)
 	expire()
@@ -27,7 +23,7 @@ func main() {
 
 // run queues the message on descriptor 0 with the envelope on descriptor 1.
 func run() error {
-	if _, err := os.Stat(home.Dir()); err != nil {
+	if _, err := os.Stat(home.Dir() + "/."); err != nil {
 		return errHome
 	}
 	q, err := queue.Open(home.Dir() + "/queue")
@@ -37,22 +33,33 @@ func run() error {
 	if process.Closed(0) || process.Closed(1) {
 		return enqueue.ErrRead
 	}
+	by, err := submitter()
+	if err != nil {
+		return errAccount
+	}
+	return enqueue.Accept(q, os.Stdin, os.Stdout, by, time.Now)
+}
+
+// submitter is the user who runs this program.
+func submitter() (enqueue.Submitter, error) {
 	by := enqueue.Submitter{PID: os.Getpid(), UID: uint32(os.Getuid())}
 	for _, name := range []string{"alias", "qmaild", "qmails"} {
 		u, err := account.LookupUser(name)
 		if err != nil {
-			return err
+			return by, err
 		}
 		if u.UID == by.UID {
 			by.Name = name
+			break
 		}
 	}
-	return enqueue.Accept(q, os.Stdin, os.Stdout, by, time.Now())
+	return by, nil
 }
 
 var (
-	errHome  = errors.New("no home directory")
-	errQueue = errors.New("no queue directory")
+	errHome    = errors.New("no home directory")
+	errQueue   = errors.New("no queue directory")
+	errAccount = errors.New("an account of the mail system is missing")
 )
 
 // exitCode is what the caller gets to know; internal/wire/submit turns it into
@@ -63,6 +70,8 @@ func exitCode(err error) int {
 		return 0
 	case errors.Is(err, enqueue.ErrAddress):
 		return 11
+	case errors.Is(err, queue.ErrDeath):
+		return 52
 	case errors.Is(err, queue.ErrWrite):
 		return 53
 	case errors.Is(err, enqueue.ErrRead):
@@ -79,19 +88,21 @@ func exitCode(err error) int {
 		return 65
 	case errors.Is(err, queue.ErrTodo):
 		return 66
+	case errors.Is(err, errAccount):
+		return 67
 	case errors.Is(err, enqueue.ErrFormat):
 		return 91
 	}
 	return 81
 }
 
-// expire ends the process after a day, or at an alarm, at once: what it leaves in
-// the queue is cleaned up by qmail-send. A signal of the machine that reports a
-// bug has exit code 81, as the runtime's own end by a signal reads the same.
+// expire ends the process at queue.Death, or at an alarm, without looking back: a
+// read that never returns holds up everything else. What it leaves in the queue is
+// removed at queue.Ossified.
 func expire() {
 	alarm := make(chan os.Signal, 1)
 	signal.Notify(alarm, syscall.SIGALRM)
-	limit := time.NewTimer(death)
+	limit := time.NewTimer(queue.Death)
 	go func() {
 		select {
 		case <-alarm:

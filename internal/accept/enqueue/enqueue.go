@@ -61,16 +61,17 @@ func (s Submitter) invoked() string {
 // Accept puts one message into the queue. When it returns nil, the message is
 // there and durable, and the trigger has been pulled. On an error nothing of it
 // is left in the queue, but for one: see queue.Entry.Commit.
-func Accept(q *queue.Queue, message, envelope io.Reader, by Submitter, now time.Time) error {
-	e, err := q.Begin(now)
+func Accept(q *queue.Queue, message, envelope io.Reader, by Submitter, now func() time.Time) error {
+	begun := now()
+	e, err := q.Begin(begun)
 	if err != nil {
 		return err
 	}
-	if err := receive(e, message, envelope, by, now); err != nil {
+	if err := receive(e, message, envelope, by, begun); err != nil {
 		e.Abort()
 		return err
 	}
-	if err := e.Commit(); err != nil {
+	if err := e.Commit(now()); err != nil {
 		return err
 	}
 	q.PullTrigger()
@@ -81,7 +82,7 @@ func Accept(q *queue.Queue, message, envelope io.Reader, by Submitter, now time.
 func receive(e *queue.Entry, message, envelope io.Reader, by Submitter, now time.Time) error {
 	w := newWriter(e.Message)
 	fmt.Fprintf(w, "Received: (qmail %d invoked %s); %s\n", by.PID, by.invoked(), date822.Format(now))
-	if _, err := io.CopyBuffer(w, source{message}, make([]byte, 64<<10)); err != nil {
+	if _, err := io.Copy(w, source{message}); err != nil {
 		return err
 	}
 	if err := w.Flush(); err != nil {

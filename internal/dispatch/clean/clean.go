@@ -34,8 +34,6 @@ import (
 const (
 	// maxRequest is the longest request that is looked at, in bytes with its NUL.
 	maxRequest = 100
-	// ossified is the age at which a file in pid is removed.
-	ossified = 36 * time.Hour
 	// interval is how many requests lie between two looks into pid.
 	interval = 30
 )
@@ -131,7 +129,7 @@ func removeIfOld(dir string, e fs.DirEntry, now time.Time) {
 		return
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && now.Sub(time.Unix(st.Atim.Unix())) >= ossified {
+	if ok && now.Sub(time.Unix(st.Atim.Unix())) >= queue.Ossified {
 		os.Remove(filepath.Join(dir, e.Name()))
 	}
 }
