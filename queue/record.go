@@ -47,7 +47,8 @@ func NewRecordReader(r io.Reader, pos int64) *RecordReader {
 func (r *RecordReader) Offset() int64 { return r.pos }
 
 // Next reads a record. At the end of the file it returns io.EOF; a record that
-// is incomplete, empty or too long is ErrRecord.
+// is incomplete, empty or too long is ErrRecord, an incomplete one also
+// io.ErrUnexpectedEOF: the file may be about to grow.
 func (r *RecordReader) Next() (Record, error) {
 	r.text = r.text[:0]
 	for {
@@ -61,7 +62,7 @@ func (r *RecordReader) Next() (Record, error) {
 		case err == io.EOF && len(r.text) == 0:
 			return Record{}, io.EOF
 		case err == io.EOF:
-			return Record{}, fmt.Errorf("%w: no NUL at its end", ErrRecord)
+			return Record{}, fmt.Errorf("%w: %w", ErrRecord, io.ErrUnexpectedEOF)
 		case err != nil:
 			return Record{}, err
 		case len(r.text) == 1:

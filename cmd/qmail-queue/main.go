@@ -35,7 +35,7 @@ func run() error {
 	}
 	by, err := submitter()
 	if err != nil {
-		return errAccount
+		return err
 	}
 	return enqueue.Accept(q, os.Stdin, os.Stdout, by, time.Now)
 }
@@ -46,7 +46,8 @@ func submitter() (enqueue.Submitter, error) {
 	for _, name := range []string{"alias", "qmaild", "qmails"} {
 		u, err := account.LookupUser(name)
 		if err != nil {
-			return by, err
+			os.Stderr.WriteString("fatal: unable to find user " + name + "\n")
+			return by, errAccount
 		}
 		if u.UID == by.UID {
 			by.Name = name
@@ -88,10 +89,10 @@ func exitCode(err error) int {
 		return 65
 	case errors.Is(err, queue.ErrTodo):
 		return 66
-	case errors.Is(err, errAccount):
-		return 67
 	case errors.Is(err, enqueue.ErrFormat):
 		return 91
+	case errors.Is(err, errAccount):
+		return 111
 	}
 	return 81
 }
