@@ -56,11 +56,13 @@ func (q *Queue) Begin(now time.Time) (*Entry, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		f.Close()
+		os.Remove(pid)
 		return nil, fmt.Errorf("%w: %w", ErrPid, err)
 	}
 	e := &Entry{Number: Number(st.Ino), Message: f, q: q, begun: now}
 	if err := rename(pid, q.Path(Mess, e.Number)); err != nil {
 		f.Close()
+		os.Remove(pid)
 		return nil, fmt.Errorf("%w: %w", ErrMess, err)
 	}
 	return e, nil
