@@ -96,11 +96,12 @@ func (e *Entry) Envelope() (*os.File, error) {
 // Commit makes the message durable, puts it into the queue, and makes that
 // durable too. When it returns nil, not even a power cut loses the message.
 //
-// The order is: mess/N and intd/N with their names, all four at the same time so
-// that the filesystem can write them in one go; then the link todo/N; then the
-// directory todo. The link must come after the contents, or a crash could leave
-// a torn message queued; and without the last sync the link itself could be lost
-// after the message was accepted.
+// The order is: the message with its name mess/N, and the envelope, all at the
+// same time so that the filesystem can write them in one go; then the link todo/N;
+// then the directory todo. The link must come after the contents, or a crash could
+// leave a torn message queued; and without the last sync the link itself could be
+// lost after the message was accepted. The name intd/N may be lost: from S4 on
+// nothing needs it.
 //
 // Where the last sync fails, the message may be queued or not. It stays, for a
 // duplicate is better than a loss, and the caller tells the sender to try again.
@@ -117,7 +118,6 @@ func (e *Entry) Commit(now time.Time) error {
 		e.Message.Sync,
 		e.envelope.Sync,
 		func() error { return SyncDir(e.q.directory(Mess, e.Number)) },
-		func() error { return SyncDir(e.q.directory(Intd, e.Number)) },
 	)
 	if err != nil {
 		e.remove()

@@ -1,0 +1,112 @@
+package powercut
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"goqmail/internal/admin/install"
+	"goqmail/internal/integration/site"
+	"goqmail/queue"
+)
+
+// TestQueue cuts the power at every moment of qmail-queue. What it accepted is in
+// the queue, whole; whatever is in todo is whole, accepted or not.
+func TestQueue(t *testing.T) {
+	for _, mode := range []Mode{LoseAll, KeepJournal} {
+		t.Run(mode.String(), func(t *testing.T) {
+			dir := site.Home + "/queue"
+			_, disk := newDisk(t, dir)
+			plan := install.Plan{Home: site.Home, Accounts: install.NewSystemAccounts()}
+			if err := plan.InstallDirectories(); err != nil {
+				t.Fatal(err)
+			}
+			syscall.Sync()
+			attempts, accepted := 0, map[string]bool{}
+			start := func() Command {
+				attempts++
+				return Command{Path: site.Home + "/bin/qmail-queue", Args: []string{"qmail-queue"}, Files: []*os.File{
+					input(t, []byte(queuedText(sender(attempts)))),
+					input(t, fmt.Appendf(nil, "F%s\x00Tr@example.org\x00\x00", sender(attempts))),
+				}}
+			}
+			moments := disk.Sweep(mode, start, func(ok bool) {
+				if ok {
+					accepted[sender(attempts)] = true
+				}
+				queued := queuedSenders(t, dir)
+				for sender := range accepted {
+					if !queued[sender] {
+						t.Errorf("the message of %s was accepted and is lost", sender)
+					}
+				}
+			})
+			if moments < 10 {
+				t.Errorf("only %d moments", moments)
+			}
+		})
+	}
+}
+
+func sender(n int) string { return fmt.Sprintf("s%d@example.org", n) }
+
+// queuedText is a message that is a little longer than a page.
+func queuedText(sender string) string {
+	return "From: " + sender + "\n\n" + strings.Repeat("The quick brown fox jumps over the lazy dog.\n", 100)
+}
+
+// queuedSenders checks every message in todo, and tells whose they are.
+func queuedSenders(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	q, err := queue.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued := map[string]bool{}
+	for n, err := range q.Numbers(queue.Todo) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		todo, err := os.ReadFile(q.Path(queue.Todo, n))
+		if err != nil {
+			t.Error(err)
+		}
+		_, envelope, _ := bytes.Cut(todo, []byte("\x00F"))
+		sender, recipients, _ := strings.Cut(string(envelope), "\x00")
+		if !bytes.HasPrefix(todo, []byte("u0\x00p")) || recipients != "Tr@example.org\x00" {
+			t.Errorf("torn envelope: %q", todo)
+		}
+		mess := q.Path(queue.Mess, n)
+		var st syscall.Stat_t
+		if err := syscall.Stat(mess, &st); err != nil || queue.Number(st.Ino) != n {
+			t.Errorf("%s: inode number %d, %v", filepath.Base(mess), st.Ino, err)
+		}
+		text, err := os.ReadFile(mess)
+		received, text, _ := bytes.Cut(text, []byte("\n"))
+		if !bytes.HasPrefix(received, []byte("Received: (qmail ")) || string(text) != queuedText(sender) {
+			t.Errorf("torn message of %s: %d bytes, %v", sender, len(text), err)
+		}
+		queued[sender] = true
+	}
+	return queued
+}
+
+// input is a descriptor that a text can be read from.
+func input(t *testing.T, text []byte) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}

@@ -1,0 +1,143 @@
+package powercut
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Command is a program to be stopped.
+type Command struct {
+	Path  string
+	Args  []string // argument 0 first
+	Env   []string
+	Dir   string
+	As    *syscall.Credential
+	Files []*os.File // descriptors 0, 1 and so on; closed by Trace
+}
+
+// A Run is how a traced program ended.
+type Run struct {
+	Stopped  string // the call that it was stopped at; empty where it came to its end
+	Accepted bool   // it said so: it exited, or was about to exit, with code 0
+}
+
+// Trace runs a program with all that it starts, and kills it when it is about to
+// make its nth durable call, after calling at.
+func (c Command) Trace(n int, at func()) (Run, error) {
+	defer func() {
+		for _, f := range c.Files {
+			f.Close()
+		}
+	}()
+	runtime.LockOSThread() // all of ptrace is a matter of one thread
+	defer runtime.UnlockOSThread()
+	process, err := os.StartProcess(c.Path, c.Args, &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: c.Files,
+		Sys: &syscall.SysProcAttr{Ptrace: true, Credential: c.As}})
+	if err != nil {
+		return Run{}, err
+	}
+	defer process.Release()
+	t := tracer{first: process.Pid, nth: n, at: at, alive: map[int]bool{process.Pid: true}}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(t.first, &status, 0, nil); err != nil {
+		return Run{}, fmt.Errorf("unable to wait for %s: %w", c.Path, err)
+	}
+	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
+		unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
+	if err := unix.PtraceSetOptions(t.first, options); err != nil {
+		return Run{}, fmt.Errorf("unable to trace %s: %w", c.Path, err)
+	}
+	unix.PtraceSyscall(t.first, 0)
+	for len(t.alive) > 0 {
+		pid, err := unix.Wait4(-1, &status, unix.WALL, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return t.run, fmt.Errorf("unable to wait for %s: %w", c.Path, err)
+		}
+		t.event(pid, status)
+	}
+	return t.run, nil
+}
+
+// A tracer follows one program with its threads and children.
+type tracer struct {
+	first int // process number of the program
+	nth   int
+	at    func()
+	count int
+	alive map[int]bool
+	run   Run
+}
+
+// event deals with one stop or end of a thread, and lets it go on.
+func (t *tracer) event(pid int, status unix.WaitStatus) {
+	if !status.Stopped() {
+		delete(t.alive, pid)
+		if pid == t.first && status.Exited() && status.ExitStatus() == 0 {
+			t.run.Accepted = true
+		}
+		return
+	}
+	t.alive[pid] = true
+	deliver := 0
+	switch signal := status.StopSignal(); {
+	case signal == unix.SIGTRAP|0x80:
+		t.call(pid)
+	case signal != unix.SIGTRAP && signal != unix.SIGSTOP:
+		deliver = int(signal)
+	}
+	unix.PtraceSyscall(pid, deliver)
+}
+
+// call looks at a system call that a thread is about to make.
+func (t *tracer) call(pid int) {
+	number, args, entering := systemCall(pid)
+	name, durable := durableCalls[number]
+	if !entering || !durable || t.run.Stopped != "" {
+		return
+	}
+	if number == unix.SYS_OPENAT && args[2]&unix.O_CREAT == 0 {
+		return
+	}
+	if t.count++; t.count != t.nth {
+		return
+	}
+	t.run.Stopped = name
+	t.run.Accepted = number == unix.SYS_EXIT_GROUP && args[0] == 0 && threadGroup(pid) == t.first
+	t.at()
+	for p := range t.alive {
+		unix.Kill(p, unix.SIGKILL)
+	}
+}
+
+// systemCall asks which system call a stopped thread enters.
+func systemCall(pid int) (number uint64, args [6]uint64, entering bool) {
+	const entry = 1
+	var info struct { // struct ptrace_syscall_info, ptrace(2)
+		op     uint8
+		_      [3]uint8
+		arch   uint32
+		ip, sp uint64
+		number uint64
+		args   [6]uint64
+		_      uint64
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(pid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	return info.number, info.args, errno == 0 && n > 0 && info.op == entry
+}
+
+// threadGroup is the process that a thread belongs to.
+func threadGroup(pid int) (group int) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "\nTgid:")
+	fmt.Sscan(rest, &group)
+	return group
+}
