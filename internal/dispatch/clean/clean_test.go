@@ -141,12 +141,12 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 func FuzzRequests(f *testing.F) {
 	f.Add([]byte("foop/457\x00todo/457\x00"))
 	f.Add([]byte("foop/../intd/1\x00foop/1"))
+	dir := queuetest.New(f, 2)
+	keep := []string{"bounce/7", "info/1/7", "local/1/7", "remote/1/7", "pid/7", "lock/sendmutex"}
+	for _, name := range keep {
+		queuetest.Put(f, dir, name, "")
+	}
 	f.Fuzz(func(t *testing.T, requests []byte) {
-		dir := queuetest.New(t, 2)
-		keep := []string{"bounce/7", "info/1/7", "local/1/7", "remote/1/7", "pid/7", "lock/sendmutex"}
-		for _, name := range keep {
-			queuetest.Put(t, dir, name, "")
-		}
 		answers := serve(t, dir, string(requests), time.Now())
 		if len(answers) != bytes.Count(requests, []byte{0}) || strings.Trim(answers, "+x!") != "" {
 			t.Errorf("%q answered %q", requests, answers)
