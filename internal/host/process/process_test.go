@@ -1,0 +1,176 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"goqmail/internal/mail/outcome"
+)
+
+// TestMain lets the test binary stand in for a program: the environment variable
+// names what it shall do.
+func TestMain(m *testing.M) {
+	if program, ok := programs[os.Getenv("PROGRAM")]; ok {
+		program()
+		os.Exit(0)
+	}
+	// The set-uid start takes the variable away on its second run; the argument stays.
+	if len(os.Args) == 2 && os.Args[1] == "setuid" {
+		setuid()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+var programs = map[string]func(){
+	"panic":     func() { Start(0o077); panic("bug") },
+	"goroutine": func() { Start(0o077); go func() { panic("bug") }(); select {} },
+	"nil":       func() { Start(0o077); var p *int; *p = 1 },
+	"pipe": func() {
+		Start(0o077)
+		r, w, _ := os.Pipe()
+		r.Close()
+		_, err := w.Write([]byte("x"))
+		fmt.Print(errors.Is(err, syscall.EPIPE))
+	},
+	"umask":   func() { Start(0o027); fmt.Printf("%#o", syscall.Umask(0)) },
+	"closed":  func() { Start(0o077); fmt.Fprint(os.Stderr, Closed(0), Closed(1), Closed(9)) },
+	"success": func() { Exit("prog", nil) },
+	"wrong":   func() { Exit("prog", outcome.Usage("prog file")) },
+	"failure": func() { Exit("prog", fmt.Errorf("in vain: %w", outcome.Fail("no such thing"))) },
+	"later":   func() { Exit("prog", errors.New("try again")) },
+	"status":  func() { Exit("prog", &outcome.Status{Code: 99, Text: "enough"}) },
+	"silent":  func() { Exit("prog", &outcome.Status{Code: 7}) },
+}
+
+// setuid shows what is left of a caller's surroundings.
+func setuid() {
+	StartSetuid(0o033)
+	fmt.Printf("%#o %q", syscall.Umask(0), os.Environ())
+	for _, fd := range openDescriptors() {
+		var st syscall.Stat_t
+		if fd > 2 && syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT != 0 {
+			fmt.Printf(" %d", fd)
+		}
+	}
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGXCPU} {
+		fmt.Print(" ", signal.Ignored(s))
+	}
+}
+
+// run runs this test binary as a program.
+func run(t *testing.T, cmd *exec.Cmd) (code int, signaled syscall.Signal, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	cmd.Stderr = &err
+	cmd.Run()
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return -1, status.Signal(), out.String(), err.String()
+	}
+	return status.ExitStatus(), 0, out.String(), err.String()
+}
+
+func program(name string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{"PROGRAM=" + name}
+	return cmd
+}
+
+// TestCrash: a bug is a crash, never an exit code that means something.
+func TestCrash(t *testing.T) {
+	for _, name := range []string{"panic", "goroutine", "nil"} {
+		if code, signaled, _, stderr := run(t, program(name)); signaled != syscall.SIGABRT {
+			t.Errorf("%s: exit code %d, signal %v: %s", name, code, signaled, stderr)
+		}
+	}
+}
+
+func TestStart(t *testing.T) {
+	for name, want := range map[string]string{"pipe": "true", "umask": "027"} {
+		if code, _, stdout, stderr := run(t, program(name)); code != 0 || stdout != want {
+			t.Errorf("%s: exit code %d, %q, want %q: %s", name, code, stdout, want, stderr)
+		}
+	}
+}
+
+func TestExit(t *testing.T) {
+	for _, c := range []struct {
+		name, stderr string
+		code         int
+	}{
+		{"success", "", 0},
+		{"wrong", "prog: usage: prog file\n", 100},
+		{"failure", "prog: fatal: in vain: no such thing\n", 100},
+		{"later", "prog: fatal: try again\n", 111},
+		{"status", "enough\n", 99},
+		{"silent", "", 7},
+	} {
+		code, _, stdout, stderr := run(t, program(c.name))
+		if code != c.code || stderr != c.stderr || stdout != "" {
+			t.Errorf("%s: exit code %d, %q %q", c.name, code, stdout, stderr)
+		}
+	}
+}
+
+// TestClosed: a descriptor that the caller left closed is told from /dev/null.
+func TestClosed(t *testing.T) {
+	for redirect, want := range map[string]string{
+		"<&- >&-":                 "true true true",
+		"</dev/null >/dev/null":   "false false true",
+		"</dev/zero >&-":          "false true true",
+		"</ 1</dev/null 9</":      "false false false",
+		"<&- 1<>/dev/zero 9<&-":   "true false true",
+		"0>/dev/null 1>/dev/full": "false false true",
+	} {
+		cmd := exec.Command("/bin/sh", "-c", `exec "$0" `+redirect, "/proc/self/exe")
+		if self, err := os.Executable(); err == nil {
+			cmd.Args[3] = self
+		}
+		cmd.Env = []string{"PROGRAM=closed"}
+		cmd.Stdin = strings.NewReader("")
+		if _, _, _, stderr := run(t, cmd); stderr != want {
+			t.Errorf("%s: %s, want %s", redirect, stderr, want)
+		}
+	}
+}
+
+// TestStartSetuid: nothing of the caller's is left. (That it works for a program
+// that really is set-uid is tested in internal/integration/setuid.)
+func TestStartSetuid(t *testing.T) {
+	for _, c := range []struct {
+		name, env, want string
+	}{
+		{"harmless environment stays", "A=b", `["A=b"]`},
+		{"GODEBUG", "GODEBUG=gctrace=0", "[]"},
+		{"GOGC", "GOGC=off", "[]"},
+		{"GOGC empty", "GOGC=", "[]"},
+		{"GOMAXPROCS", "GOMAXPROCS=1", "[]"},
+		{"GOMEMLIMIT", "GOMEMLIMIT=1GiB", "[]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			null, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer null.Close()
+			cmd := exec.Command("/proc/self/exe", "setuid")
+			cmd.Env = []string{c.env}
+			cmd.ExtraFiles = []*os.File{null, null, null, null}
+			want := "033 " + c.want + " true true true true"
+			if code, _, stdout, stderr := run(t, cmd); code != 0 || stdout != want {
+				t.Errorf("exit code %d, %q, want %q: %s", code, stdout, want, stderr)
+			}
+		})
+	}
+}
