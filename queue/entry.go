@@ -103,8 +103,9 @@ func (e *Entry) Envelope() (*os.File, error) {
 // lost after the message was accepted. The name intd/N may be lost: from S4 on
 // nothing needs it.
 //
-// Where the last sync fails, the message may be queued or not. It stays, for a
-// duplicate is better than a loss, and the caller tells the sender to try again.
+// Where the link or the last sync fails, the message may be queued or not. Its
+// files stay, for a duplicate is better than a loss, and the caller tells the
+// sender to try again.
 //
 // A message that was begun more than Death ago by the wall clock is taken back
 // instead: its files may be about to be removed as those of a dead qmail-queue.
@@ -125,7 +126,6 @@ func (e *Entry) Commit(now time.Time) error {
 	}
 	todo := e.q.Path(Todo, e.Number)
 	if err := os.Link(e.q.Path(Intd, e.Number), todo); err != nil {
-		e.remove()
 		return fmt.Errorf("%w: %w", ErrTodo, err)
 	}
 	if err := SyncDir(e.q.directory(Todo, e.Number)); err != nil {

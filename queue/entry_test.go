@@ -71,8 +71,8 @@ func TestEntryStates(t *testing.T) {
 	}
 }
 
-// TestEntryFails: each error has its name, and what fails leaves nothing in the
-// queue.
+// TestEntryFails: each error has its name, and what fails before the link leaves
+// nothing in the queue.
 func TestEntryFails(t *testing.T) {
 	remove := func(name string) func(string, *queue.Entry) {
 		return func(dir string, _ *queue.Entry) { os.RemoveAll(filepath.Join(dir, name)) }
@@ -84,7 +84,7 @@ func TestEntryFails(t *testing.T) {
 		end   func(dir string, e *queue.Entry) // before Commit
 		after time.Duration
 		want  error
-		left  int // files; what can no longer be reached stays
+		left  int // files
 	}{
 		{name: "no pid", begin: remove("pid"), want: queue.ErrPid},
 		{name: "no mess", begin: remove("mess"), want: queue.ErrMess},
@@ -92,10 +92,10 @@ func TestEntryFails(t *testing.T) {
 		{name: "intd is taken", fill: func(dir string, e *queue.Entry) {
 			os.Mkdir(filepath.Join(dir, "intd", e.Number.String()), 0o755)
 		}, want: queue.ErrIntd},
-		{name: "no todo", end: remove("todo"), want: queue.ErrTodo},
+		{name: "no todo", end: remove("todo"), want: queue.ErrTodo, left: 2},
 		{name: "todo is taken", end: func(dir string, e *queue.Entry) {
 			os.Mkdir(filepath.Join(dir, "todo", e.Number.String()), 0o755)
-		}, want: queue.ErrTodo},
+		}, want: queue.ErrTodo, left: 2},
 		{name: "a file cannot be synced", end: func(_ string, e *queue.Entry) { e.Message.Close() }, want: queue.ErrWrite},
 		{name: "a directory cannot be synced", end: func(dir string, e *queue.Entry) {
 			os.Rename(filepath.Join(dir, "mess"), filepath.Join(dir, "gone"))

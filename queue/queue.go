@@ -6,12 +6,12 @@
 // A message is known by a number. The directories below queue/ hold these files
 // of message 457:
 //
-//	mess/19/457    the message
+//	mess/20/457    the message
 //	intd/457       its envelope, while qmail-queue writes it
 //	todo/457       its envelope, once it is queued: a link to intd/457
-//	info/19/457    the envelope sender, after preprocessing
-//	local/19/457   local recipients, after preprocessing
-//	remote/19/457  remote recipients, after preprocessing
+//	info/20/457    the envelope sender, after preprocessing
+//	local/20/457   local recipients, after preprocessing
+//	remote/20/457  remote recipients, after preprocessing
 //	bounce/457     notes on recipients that failed for good
 //
 // mess, info, local and remote are split: the file of number n is in the
@@ -147,11 +147,11 @@ func Open(dir string) (*Queue, error) {
 // Split is how many subdirectories mess, info, local and remote have.
 func (q *Queue) Split() uint64 { return q.split }
 
-// Path is the name of a file of a message, below the queue's own directory name.
+// Path is the path of a file of a message.
 func (q *Queue) Path(k Kind, n Number) string { return q.join(q.Name(k, n)) }
 
 // Name is the name of a file of a message below the queue directory, such as
-// mess/19/457. Log lines and the pipes between programs have it so.
+// mess/20/457. Log lines and the pipes between programs have it so.
 func (q *Queue) Name(k Kind, n Number) string {
 	if k.split() {
 		return string(k) + "/" + q.ID(n)
@@ -159,7 +159,7 @@ func (q *Queue) Name(k Kind, n Number) string {
 	return string(k) + "/" + n.String()
 }
 
-// ID is how qmail-send names a message to the spawners: 19/457.
+// ID is how qmail-send names a message to the spawners: 20/457.
 func (q *Queue) ID(n Number) string {
 	return strconv.FormatUint(uint64(n)%q.split, 10) + "/" + n.String()
 }

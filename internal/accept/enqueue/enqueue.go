@@ -60,7 +60,7 @@ func (s Submitter) invoked() string {
 
 // Accept puts one message into the queue. When it returns nil, the message is
 // there and durable, and the trigger has been pulled. On an error nothing of it
-// is left in the queue, but for one: see queue.Entry.Commit.
+// is left in the queue, unless the very last step failed: see queue.Entry.Commit.
 func Accept(q *queue.Queue, message, envelope io.Reader, by Submitter, now func() time.Time) error {
 	begun := now()
 	e, err := q.Begin(begun)

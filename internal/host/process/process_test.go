@@ -146,7 +146,7 @@ func TestClosed(t *testing.T) {
 }
 
 // TestStartSetuid: nothing of the caller's is left. (That it works for a program
-// that really is set-uid is tested in internal/integration/setuid.)
+// that really is set-uid is tested in internal/integration/enqueue.)
 func TestStartSetuid(t *testing.T) {
 	for _, c := range []struct {
 		name, env, want string
