@@ -83,7 +83,7 @@ func (d Dir) Number(name string, def uint64) (uint64, error) {
 	if err != nil {
 		return def, err
 	}
-	if n, ok := leadingNumber(line); exists && ok {
+	if n, ok := LeadingNumber(line); exists && ok {
 		return n, nil
 	}
 	return def, nil
@@ -155,9 +155,9 @@ func readLine(b *bufio.Reader) (string, error) {
 	}
 }
 
-// leadingNumber reads the digits that a line begins with. A number too large
-// for 64 bits is the largest one.
-func leadingNumber(line string) (n uint64, ok bool) {
+// LeadingNumber reads the digits that a line begins with. A number too large
+// for 64 bits is the largest one. Numbers in the environment are read so too.
+func LeadingNumber(line string) (n uint64, ok bool) {
 	const max = 1<<64 - 1
 	for _, c := range []byte(line) {
 		if c < '0' || c > '9' {

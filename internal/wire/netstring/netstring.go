@@ -1,10 +1,11 @@
 // Package netstring reads and writes netstrings:
 //
 //	netstring = length ":" bytes ","
-//	length    = "0" | digit of 1-9 { digit }     (in decimal, bytes)
+//	length    = digit { digit }     (in decimal, bytes)
 //
-// "5:hello," is hello and "0:," is the empty string. QMTP and QMQP are made of
-// them, and so is what resident programs say to each other.
+// "5:hello," is hello and "0:," is the empty string. Zeros before a length are
+// never written; they are read, since qmail's programs read them. QMTP and QMQP
+// are made of netstrings, and so is what resident programs say to each other.
 //
 // A length is bounded by the caller before a byte of it is read, so that a peer
 // cannot ask for memory. A malformed netstring is ErrMalformed, one that is too
@@ -38,7 +39,7 @@ func ReadLength(r io.ByteReader, max uint64) (uint64, error) {
 			return 0, err
 		case c == ':' && i > 0:
 			return n, nil
-		case c < '0' || c > '9' || i > 0 && n == 0:
+		case c < '0' || c > '9':
 			return 0, ErrMalformed
 		}
 		d := uint64(c - '0')
@@ -77,6 +78,58 @@ func Read(r *bufio.Reader, max uint64) ([]byte, error) {
 		return nil, err
 	}
 	return b, ReadEnd(r)
+}
+
+// Inside reads the bytes of a netstring that has others in it, and nothing
+// beyond: to reach over its end is ErrMalformed, since what is inside claims to
+// be longer than the whole. The end of the input is io.ErrUnexpectedEOF.
+type Inside struct {
+	r    *bufio.Reader
+	left uint64
+}
+
+// NewInside reads a netstring whose length has been read.
+func NewInside(r *bufio.Reader, length uint64) *Inside { return &Inside{r, length} }
+
+// Left is how many bytes there are still to read.
+func (in *Inside) Left() uint64 { return in.left }
+
+// ReadByte reads a byte.
+func (in *Inside) ReadByte() (byte, error) {
+	if in.left == 0 {
+		return 0, ErrMalformed
+	}
+	c, err := in.r.ReadByte()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil {
+		in.left--
+	}
+	return c, err
+}
+
+// Copy writes the next n bytes to w, piece by piece.
+func (in *Inside) Copy(w io.Writer, n uint64) error {
+	if n > in.left {
+		return ErrMalformed
+	}
+	for n > 0 {
+		if _, err := in.r.Peek(1); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		piece, _ := in.r.Peek(int(min(n, uint64(in.r.Buffered()))))
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+		in.r.Discard(len(piece))
+		in.left -= uint64(len(piece))
+		n -= uint64(len(piece))
+	}
+	return nil
 }
 
 // Append adds s as a netstring to b.

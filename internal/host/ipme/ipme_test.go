@@ -1,0 +1,34 @@
+package ipme
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestAddresses(t *testing.T) {
+	s, err := Addresses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]bool{
+		"127.0.0.1": true, "::ffff:127.0.0.1": true, "0.0.0.0": true, "::": true,
+		"127.77.88.99": false, "192.0.2.77": false, "2001:db8::77": false,
+	} {
+		if got := s.Has(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+}
+
+func TestParseLiteral(t *testing.T) {
+	for literal, want := range map[string]string{
+		"[192.0.2.1]": "192.0.2.1", "[IPv6:2001:db8::1]": "2001:db8::1", "[ipv6:::1]": "::1",
+		"[]": "", "[": "", "": "", "192.0.2.1": "", "[192.0.2]": "", "[192.0.2.1": "", "[192.0.2.256]": "",
+		"[2001:db8::1]": "", "[IPv6:192.0.2.1]": "", "[IPv6:fe80::1%eth0]": "", "[IPv6:]": "", "[a.example]": "",
+	} {
+		got, ok := ParseLiteral(literal)
+		if ok != (want != "") || ok && got.String() != want {
+			t.Errorf("%s: %v, %v", literal, got, ok)
+		}
+	}
+}
