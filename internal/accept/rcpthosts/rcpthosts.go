@@ -21,6 +21,9 @@ import (
 	"goqmail/internal/mail/fold"
 )
 
+// Warning is what the admin of an open relay is told.
+const Warning = "warning: control/rcpthosts does not exist: this host is an open relay, anyone can send mail to anywhere through it"
+
 // A List says which hosts mail is accepted for. It may be used by several
 // goroutines.
 type List struct {

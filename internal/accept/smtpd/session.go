@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"goqmail/internal/accept/connection"
+	"goqmail/internal/accept/rcpthosts"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/mail/received"
 	"goqmail/internal/wire/dialog"
@@ -242,7 +243,7 @@ func (s *session) refuse(err error) error {
 func (s *session) allows(recipient string) (bool, error) {
 	if s.Recipients.OpenRelay() && !s.warned {
 		s.warned = true
-		s.client.Warn("warning: control/rcpthosts does not exist: this host is an open relay, anyone can send mail to anywhere through it")
+		s.client.Warn(rcpthosts.Warning)
 	}
 	allowed, err := s.Recipients.Allows(recipient)
 	if err != nil {

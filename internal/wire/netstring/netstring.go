@@ -20,6 +20,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 )
 
 var (
@@ -130,6 +131,17 @@ func (in *Inside) Copy(w io.Writer, n uint64) error {
 		n -= uint64(len(piece))
 	}
 	return nil
+}
+
+// Text returns the next n bytes. Where that is more than max they are passed over,
+// and fits is false.
+func (in *Inside) Text(n, max uint64) (text string, fits bool, err error) {
+	if n > max {
+		return "", false, in.Copy(io.Discard, n)
+	}
+	var b strings.Builder
+	err = in.Copy(&b, n)
+	return b.String(), true, err
 }
 
 // Append adds s as a netstring to b.
