@@ -28,6 +28,7 @@ func main() {
 		Out:   dialog.Descriptor{FD: 1, Timeout: config.Timeout},
 		Env:   env,
 		Queue: env.Queue(home.Dir()),
+		Tmp:   os.TempDir(),
 		Now:   time.Now,
 		Warn:  warn,
 	})

@@ -14,20 +14,22 @@
 // accepted.
 //
 // A netstring begins with its length, so the message and the envelope are read
-// whole before anything is sent. Up to spoolMemory bytes of each are kept in memory,
-// and more in a temporary file that has no name.
+// whole before anything is sent, into a package spool.
 package qmqpc
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
+	"goqmail/internal/accept/spool"
 	"goqmail/internal/wire/netstring"
 )
 
@@ -74,14 +76,14 @@ func Servers(entries []string) (servers []netip.Addr) {
 // A Request is a message ready to be sent.
 type Request struct {
 	before  []byte // length of the request, length of the message
-	message *spool
-	after   *spool // the rest of the request
+	message *spool.Spool
+	after   *spool.Spool // the rest of the request
 }
 
 // Read reads a message and then its envelope. Large ones are kept in directory
 // tmp until Close.
 func Read(message, envelope io.Reader, tmp string) (*Request, error) {
-	r := &Request{message: &spool{dir: tmp}, after: &spool{dir: tmp}}
+	r := &Request{message: spool.New(tmp), after: spool.New(tmp)}
 	if err := r.read(message, envelope); err != nil {
 		r.Close()
 		return nil, err
@@ -90,22 +92,25 @@ func Read(message, envelope io.Reader, tmp string) (*Request, error) {
 }
 
 func (r *Request) read(message, envelope io.Reader) error {
-	if _, err := io.Copy(r.message, source{message}); err != nil {
+	if _, err := io.Copy(kept{r.message}, source{message}); err != nil {
 		return err
 	}
-	r.after.Write([]byte{','})
-	if err := encode(r.after, bufio.NewReaderSize(source{envelope}, MaxAddress+2)); err != nil {
+	after := bufio.NewWriter(kept{r.after})
+	after.WriteByte(',')
+	if err := encode(after, bufio.NewReaderSize(source{envelope}, MaxAddress+2)); err != nil {
 		return err
 	}
-	inner := append(strconv.AppendInt(nil, r.message.size, 10), ':')
-	whole := int64(len(inner)) + r.message.size + r.after.size
-	r.after.Write([]byte{','})
+	if err := after.Flush(); err != nil {
+		return err
+	}
+	inner := append(strconv.AppendInt(nil, r.message.Size(), 10), ':')
+	whole := int64(len(inner)) + r.message.Size() + r.after.Size()
 	r.before = append(append(strconv.AppendInt(nil, whole, 10), ':'), inner...)
-	return r.after.failed
+	return nil
 }
 
 // encode turns an envelope to netstrings.
-func encode(w *spool, r *bufio.Reader) error {
+func encode(w *bufio.Writer, r *bufio.Reader) error {
 	for want := byte('F'); ; want = 'T' {
 		record, err := r.ReadSlice(0)
 		switch {
@@ -118,9 +123,8 @@ func encode(w *spool, r *bufio.Reader) error {
 		case record[0] != want:
 			return ErrFormat
 		}
-		w.Write(netstring.Append(nil, string(record[1:len(record)-1])))
-		if w.failed != nil {
-			return w.failed
+		if _, err := w.Write(netstring.Append(nil, string(record[1:len(record)-1]))); err != nil {
+			return err
 		}
 	}
 }
@@ -152,11 +156,9 @@ func (r *Request) Send(servers []netip.Addr) error {
 
 func (r *Request) sendOver(conn net.Conn) error {
 	w := bufio.NewWriterSize(patient{conn}, 32<<10)
-	w.Write(r.before)
-	for _, part := range []*spool{r.message, r.after} {
-		if err := part.writeTo(w); err != nil {
-			return fmt.Errorf("%w: %w", ErrBroken, err)
-		}
+	request := io.MultiReader(bytes.NewReader(r.before), r.message.Reader(), r.after.Reader(), strings.NewReader(","))
+	if _, err := io.Copy(w, request); err != nil {
+		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("%w: %w", ErrBroken, err)
@@ -195,6 +197,17 @@ func (p patient) Read(b []byte) (int, error) {
 func (p patient) Write(b []byte) (int, error) {
 	p.SetWriteDeadline(time.Now().Add(ioTimeout))
 	return p.Conn.Write(b)
+}
+
+// kept marks the errors of the spool.
+type kept struct{ *spool.Spool }
+
+func (k kept) Write(p []byte) (int, error) {
+	n, err := k.Spool.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrSpool, err)
+	}
+	return n, err
 }
 
 // A source marks the errors of reading.

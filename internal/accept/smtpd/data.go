@@ -3,7 +3,6 @@ package smtpd
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"goqmail/internal/mail/outcome"
 	"goqmail/internal/mail/received"
@@ -14,12 +13,6 @@ import (
 // maxHops is how many Received and Delivered-To fields a message may not have: it
 // is running in circles.
 const maxHops = 100
-
-// isBad tells whether badmailfrom has a sender, or @ and its host.
-func (s *session) isBad(sender string) bool {
-	at := strings.LastIndexByte(sender, '@')
-	return s.BadMailFrom.Has(sender) || at >= 0 && s.BadMailFrom.Has(sender[at:])
-}
 
 // data takes the message of the transaction, which ends with it.
 func (s *session) data() error {
@@ -32,7 +25,7 @@ func (s *session) data() error {
 		s.reply("503 RCPT first (#5.5.1)")
 		return nil
 	}
-	s.transaction = nil
+	defer s.forget()
 	m, err := s.client.Queue.Open()
 	if err != nil {
 		s.client.Warn("warning: " + err.Error())
@@ -48,7 +41,10 @@ func (s *session) data() error {
 		return err
 	}
 	m.From(t.sender)
-	t.recipients.each(m.To)
+	if err := t.recipients.each(m.To); err != nil {
+		s.client.Warn("warning: " + err.Error())
+		m.Cancel()
+	}
 	s.answer(m, m.Close(), verdict)
 	return nil
 }

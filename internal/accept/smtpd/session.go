@@ -24,8 +24,9 @@
 // parameter of MAIL and RCPT is accepted and ignored.
 //
 // Limits: a command line has smtp.MaxCommand bytes (500 otherwise), an address
-// maxAddress, the recipients of a message maxEnvelope in all. A message may have
-// any size, and any line of it; none of it is kept.
+// maxAddress, the recipients of a message maxEnvelope in all; what is much of them
+// is kept in a file. A message may have any size, and any line of it; none of it
+// is kept.
 //
 // Texts are those of qmail 1.03, to the byte; RFC 5321 says what the codes mean.
 package smtpd
@@ -34,10 +35,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/accept/rcpthosts"
+	"goqmail/internal/accept/spool"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/mail/received"
 	"goqmail/internal/wire/dialog"
@@ -54,6 +57,7 @@ type Client struct {
 	Out   io.Writer
 	Env   connection.Environment
 	Queue submit.Queue
+	Tmp   string // directory for temporary files
 	Now   func() time.Time
 	Warn  func(text string) // tells the admin
 }
@@ -71,6 +75,7 @@ func (c *Config) Serve(client Client) error {
 	if suffix, set := client.Env.Lookup("RELAYCLIENT"); set {
 		s.relayClient = &suffix
 	}
+	defer s.forget()
 	return s.run()
 }
 
@@ -162,7 +167,7 @@ func (s *session) command(verb, argument string) error {
 	case "data":
 		return s.data()
 	case "rset":
-		s.transaction = nil
+		s.forget()
 		s.reply("250 flushed")
 	case "noop":
 		s.reply("250 ok")
@@ -179,10 +184,24 @@ func (s *session) command(verb, argument string) error {
 	return nil
 }
 
+// forget ends the transaction, if there is one.
+func (s *session) forget() {
+	if s.transaction != nil {
+		s.transaction.recipients.spool.Close()
+		s.transaction = nil
+	}
+}
+
+// isBad tells whether badmailfrom has a sender, or @ and its host.
+func (s *session) isBad(sender string) bool {
+	at := strings.LastIndexByte(sender, '@')
+	return s.BadMailFrom.Has(sender) || at >= 0 && s.BadMailFrom.Has(sender[at:])
+}
+
 // hello takes the client's name, which is only told where it is not the one that
 // is known.
 func (s *session) hello(name string) {
-	s.transaction = nil
+	s.forget()
 	s.peer.Helo = nil
 	if !fold.Equal(name, s.peer.RemoteHost) {
 		s.peer.Helo = &name
@@ -194,7 +213,12 @@ func (s *session) mail(argument string) error {
 	if err != nil {
 		return s.refuse(err)
 	}
-	s.transaction = &transaction{sender: sender, badSender: s.isBad(sender)}
+	s.forget()
+	s.transaction = &transaction{
+		sender:     sender,
+		badSender:  s.isBad(sender),
+		recipients: recipients{spool: spool.New(s.client.Tmp)},
+	}
 	s.reply("250 ok")
 	return nil
 }
