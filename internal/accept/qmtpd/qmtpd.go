@@ -216,15 +216,14 @@ func (p *incoming) recipient(list *netstring.Inside) (verdict, error) {
 	if err != nil {
 		return 0, err
 	}
-	most := uint64(max(0, MaxAddress-1-len(p.suffix)))
-	address, fits, err := list.Text(n, most)
+	address, fits, err := list.Text(n, MaxAddress-1)
 	if err != nil {
 		return 0, err
 	}
 	if err := netstring.ReadEnd(list); err != nil {
 		return 0, err
 	}
-	if !fits {
+	if !fits || len(address)+len(p.suffix) >= MaxAddress {
 		return unusable, nil
 	}
 	allowed, err := p.allows(address)
