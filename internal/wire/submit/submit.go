@@ -40,6 +40,7 @@ type Queue struct {
 	Home    string   // working directory of qmail-queue
 	Program string   // empty means bin/qmail-queue; relative to Home
 	Env     []string // environment of qmail-queue; nil means that of this process
+	Errors  *os.File // descriptor 2 of qmail-queue; nil means that of this process
 }
 
 // FromEnvironment returns the way to the qmail-queue of an installation, or to
@@ -104,13 +105,17 @@ func (q Queue) Open() (*Message, error) {
 	if program == "" {
 		program = "bin/qmail-queue"
 	}
+	complaints := q.Errors
+	if complaints == nil {
+		complaints = os.Stderr
+	}
 	m.w = bufio.NewWriterSize(m.message, 16<<10)
 	m.process, m.started = child.Start(child.Command{
 		Path:  program,
 		Args:  []string{program},
 		Env:   q.Env,
 		Dir:   q.Home,
-		Files: []*os.File{theirs[0], theirs[1], os.Stderr, nil, nil, nil, theirs[2]},
+		Files: []*os.File{theirs[0], theirs[1], complaints, nil, nil, nil, theirs[2]},
 	})
 	if m.started != nil {
 		if _, err := os.Stat(q.Home); err != nil {
