@@ -1,6 +1,6 @@
-// Package connection tells what is known of a client: what tcpserver, tcp-env or
-// whoever else has accepted the connection says in the environment,
-// tcp-environ(5).
+// Package connection is a client of a network server, and what is known of it: what
+// tcpserver, tcp-env or whoever else has accepted the connection says in the
+// environment, tcp-environ(5).
 //
 //	TCPREMOTEIP, TCPREMOTEHOST, TCPREMOTEINFO   the client's address, its name if
 //	                                            that is known, its user by RFC 1413
@@ -13,19 +13,54 @@
 package connection
 
 import (
+	"io"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"goqmail/internal/host/control"
 	"goqmail/internal/mail/received"
+	"goqmail/internal/wire/dialog"
 	"goqmail/internal/wire/submit"
 )
 
 const unknown = "unknown"
+
+// A Client is a connection and what belongs to it.
+type Client struct {
+	In    io.Reader // with limits of time; see package dialog
+	Out   io.Writer
+	Env   Environment
+	Queue submit.Queue // what takes the client's mail
+	Tmp   string       // directory for temporary files
+	Now   func() time.Time
+	Warn  func(text string) // tells the admin
+}
+
+// Inherited is the client on descriptors 0 and 1 of a program that was started for
+// it. What Warn says goes to descriptor 2.
+func Inherited(program, home string, environ []string) Client {
+	c := Client{
+		Env:  OfSocket(environ, 0),
+		Now:  time.Now,
+		Warn: Warner(program, 2, 0),
+	}
+	c.Tmp = c.Env.or("TMPDIR", "/tmp")
+	c.Queue = c.Env.Queue(home)
+	c.Limit(0, time.Time{})
+	return c
+}
+
+// Limit bounds the time of each read and write of an inherited client, and that of
+// all; zero means no limit.
+func (c *Client) Limit(each time.Duration, end time.Time) {
+	c.In = dialog.Descriptor{FD: 0, Timeout: each, Until: end}
+	c.Out = dialog.Descriptor{FD: 1, Timeout: each, Until: end}
+}
 
 // Environment has the form of os.Environ: NAME=VALUE.
 type Environment []string

@@ -18,9 +18,7 @@ package qmqpd
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/mail/outcome"
@@ -38,18 +36,9 @@ const (
 	maxDigits  = 100
 )
 
-// A Client is a connection and what belongs to it.
-type Client struct {
-	In    io.Reader
-	Out   io.Writer
-	Env   connection.Environment
-	Queue submit.Queue
-	Now   func() time.Time
-}
-
 // Serve takes a message. It returns nil when it has replied, whatever has become of
 // the message, and otherwise an error as qmtpd.Serve does; nothing is queued then.
-func Serve(c Client) error {
+func Serve(c connection.Client) error {
 	d := dialog.New(c.In, c.Out)
 	length, err := netstring.ReadLength(netstring.NewInside(d.In, maxDigits), MaxLength)
 	if err != nil {

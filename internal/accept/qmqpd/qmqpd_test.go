@@ -32,7 +32,7 @@ func serve(t *testing.T, code int, in io.Reader) (reply string, messages []accep
 	q := accepttest.New(t, code)
 	e := q.Env()
 	var out bytes.Buffer
-	err = Serve(Client{In: in, Out: &out, Env: e, Queue: e.Queue(q.Home()), Now: func() time.Time { return time.Unix(800000000, 0) }})
+	err = Serve(connection.Client{In: in, Out: &out, Env: e, Queue: e.Queue(q.Home()), Now: func() time.Time { return time.Unix(800000000, 0) }})
 	return kok.ReplaceAllString(out.String(), "OK"), q.Messages(), err
 }
 
@@ -101,7 +101,7 @@ func FuzzServe(f *testing.F) {
 	env := connection.Environment{"QMAILQUEUE=/bin/true"}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var out bytes.Buffer
-		err := Serve(Client{In: bytes.NewReader(in), Out: &out, Env: env, Queue: env.Queue("/"), Now: time.Now})
+		err := Serve(connection.Client{In: bytes.NewReader(in), Out: &out, Env: env, Queue: env.Queue("/"), Now: time.Now})
 		if (err == nil) != (out.Len() > 0) {
 			t.Errorf("%v, reply %q", err, out.String())
 		}

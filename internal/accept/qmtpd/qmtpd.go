@@ -29,9 +29,7 @@ package qmtpd
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/accept/rcpthosts"
@@ -72,21 +70,11 @@ func ReadConfig(dir control.Dir) (*Config, error) {
 	return &Config{databytes, hosts}, nil
 }
 
-// A Client is a connection and what belongs to it alone.
-type Client struct {
-	In    io.Reader
-	Out   io.Writer
-	Env   connection.Environment
-	Queue submit.Queue
-	Now   func() time.Time
-	Warn  func(text string) // tells the admin
-}
-
 // Serve takes packages until the client ends the connection, which is io.EOF, or
 // io.ErrUnexpectedEOF within a package. netstring.ErrMalformed says that the client
 // does not speak QMTP; netstring.ErrTooLong, ErrRecipients and any other error that
 // the connection cannot go on. Nothing of an incomplete package is queued.
-func (c *Config) Serve(client Client) error {
+func (c *Config) Serve(client connection.Client) error {
 	s := &session{
 		Config:    c,
 		Dialog:    dialog.New(client.In, client.Out),
@@ -105,7 +93,7 @@ func (c *Config) Serve(client Client) error {
 type session struct {
 	*Config
 	dialog.Dialog
-	client    Client
+	client    connection.Client
 	databytes uint64
 	relay     bool   // any recipient may be given
 	suffix    string // and this is put behind it

@@ -43,7 +43,7 @@ func serve(t *testing.T, config *Config, code int, in io.Reader, env ...string) 
 	q := accepttest.New(t, code)
 	e := q.Env(env...)
 	var out bytes.Buffer
-	err = config.Serve(Client{
+	err = config.Serve(connection.Client{
 		In: in, Out: &out, Env: e, Queue: e.Queue(q.Home()),
 		Now:  func() time.Time { return time.Unix(800000000, 0) },
 		Warn: func(string) {},
@@ -145,7 +145,7 @@ func FuzzServe(f *testing.F) {
 	env := connection.Environment{"QMAILQUEUE=/bin/true"}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var out bytes.Buffer
-		err := config.Serve(Client{In: bytes.NewReader(in), Out: &out, Env: env, Queue: env.Queue("/"), Now: time.Now, Warn: func(string) {}})
+		err := config.Serve(connection.Client{In: bytes.NewReader(in), Out: &out, Env: env, Queue: env.Queue("/"), Now: time.Now, Warn: func(string) {}})
 		if err == nil {
 			t.Error("a session without an end")
 		}

@@ -33,10 +33,8 @@ package smtpd
 
 import (
 	"errors"
-	"io"
 	"os"
 	"strings"
-	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/accept/rcpthosts"
@@ -45,26 +43,16 @@ import (
 	"goqmail/internal/mail/received"
 	"goqmail/internal/wire/dialog"
 	"goqmail/internal/wire/smtp"
-	"goqmail/internal/wire/submit"
 )
 
 // Unreadable is what a client is sent where the control files cannot be read.
-const Unreadable = "421 unable to read controls (#4.3.0)\r\n"
+const Unreadable = unreadable + "\r\n"
 
-// A Client is a connection and what belongs to it alone.
-type Client struct {
-	In    io.Reader // with the timeout; see package dialog
-	Out   io.Writer
-	Env   connection.Environment
-	Queue submit.Queue
-	Tmp   string // directory for temporary files
-	Now   func() time.Time
-	Warn  func(text string) // tells the admin
-}
+const unreadable = "421 unable to read controls (#4.3.0)"
 
 // Serve holds a session. It returns nil if the client has said QUIT, and else
 // what has ended the session.
-func (c *Config) Serve(client Client) error {
+func (c *Config) Serve(client connection.Client) error {
 	s := &session{
 		Config:    c,
 		Dialog:    dialog.New(client.In, client.Out),
@@ -82,7 +70,7 @@ func (c *Config) Serve(client Client) error {
 type session struct {
 	*Config
 	dialog.Dialog
-	client      Client
+	client      connection.Client
 	peer        received.Peer
 	databytes   uint64
 	relayClient *string // what is put behind each recipient, if set
@@ -271,7 +259,7 @@ func (s *session) allows(recipient string) (bool, error) {
 	}
 	allowed, err := s.Recipients.Allows(recipient)
 	if err != nil {
-		err = &fatal{"421 unable to read controls (#4.3.0)", err}
+		err = &fatal{unreadable, err}
 	}
 	return allowed, err
 }

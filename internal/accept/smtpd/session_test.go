@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"goqmail/internal/accept/accepttest"
+	"goqmail/internal/accept/connection"
 	"goqmail/internal/accept/rcpthosts"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/wire/smtp"
@@ -45,7 +46,7 @@ func (k *talk) hold(t *testing.T, in string) *talk {
 	}
 	env := q.Env(append([]string{"TCPREMOTEIP=192.0.2.1", "TCPREMOTEHOST=client.test", "TCPLOCALHOST=local.test"}, k.env...)...)
 	var out strings.Builder
-	k.err = k.config.Serve(Client{
+	k.err = k.config.Serve(connection.Client{
 		In:    io.MultiReader(strings.NewReader(in), k.in),
 		Out:   &out,
 		Env:   env,
@@ -324,7 +325,7 @@ func FuzzSession(f *testing.F) {
 	env := (&accepttest.Queue{}).Env("QMAILQUEUE=/bin/true")
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var out strings.Builder
-		config.Serve(Client{In: strings.NewReader(string(in)), Out: &out, Env: env, Queue: env.Queue("/"), Tmp: t.TempDir(), Now: time.Now, Warn: func(string) {}})
+		config.Serve(connection.Client{In: strings.NewReader(string(in)), Out: &out, Env: env, Queue: env.Queue("/"), Tmp: t.TempDir(), Now: time.Now, Warn: func(string) {}})
 		for line := range strings.SplitSeq(strings.TrimSuffix(out.String(), "\r\n"), "\r\n") {
 			if len(line) < 4 || line[0] < '2' || line[0] > '5' || strings.ContainsAny(line, "\r\n\x00") {
 				t.Errorf("reply %q", line)
