@@ -24,7 +24,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	d.Message, d.Output, d.Errors = given(os.Stdin), given(os.Stdout), given(os.Stderr)
+	d.Message, d.Output, d.Errors = given(0, os.Stdin), given(1, os.Stdout), given(2, os.Stderr)
 	host, _ := os.Hostname() // it is but a part of names that are unique without it
 	return local.Deliver(local.Config{
 		Env:   os.Environ(),
@@ -35,8 +35,8 @@ func run() error {
 }
 
 // given is nil in place of a descriptor that the caller left closed.
-func given(f *os.File) *os.File {
-	if process.Closed(int(f.Fd())) {
+func given(fd int, f *os.File) *os.File {
+	if process.Closed(fd) {
 		return nil
 	}
 	return f

@@ -6,6 +6,7 @@ package errno
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 )
 
@@ -42,10 +43,13 @@ var words = map[syscall.Errno]string{
 	syscall.EXDEV:       "cross-device link",
 }
 
-// Text returns the words for the system's error in err, without the operation
-// and the path that are wrapped around it. Where err has none, it is the text of
-// err.
+// Text returns the words for an error without the operation and the path that
+// are wrapped around it: those for the system's error where there is one inside.
 func Text(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
 	var number syscall.Errno
 	if !errors.As(err, &number) {
 		return err.Error()

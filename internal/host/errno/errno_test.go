@@ -17,6 +17,7 @@ func TestText(t *testing.T) {
 		{syscall.EPERM, "permission denied"},
 		{syscall.EISDIR, "is a directory"},
 		{syscall.ENOTDIR, "not a directory"},
+		{&fs.PathError{Op: "open", Path: "x", Err: errors.New("odd")}, "odd"},
 		{errors.New("not a regular file"), "not a regular file"},
 	} {
 		if got := Text(c.err); got != c.want {
