@@ -40,7 +40,10 @@ make -s install QMAIL=/mnt/qmail BUILD=/mnt/build
 cp -r "$suite" /mnt/conformance
 cd /mnt/conformance
 export QMAIL_HOME=/mnt/qmail
-if [ $# -eq 0 ]; then
-	exec go test -count=1 ./...
-fi
-exec go test -count=1 $(printf './%s ' "$@")
+# Arguments are packages, and from the first that begins with a dash on, flags.
+packages=""
+while [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; do
+	packages="$packages ./$1"
+	shift
+done
+exec go test -count=1 ${packages:-./...} "$@"

@@ -43,18 +43,23 @@ var programs = []struct {
 	mode  uint32
 	names []string
 }{
-	{"qmailq", 0o4711, []string{"qmail-queue"}},
-	{"root", 0o700, []string{"qmail-lspawn", "qmail-start", "qmail-newu", "qmail-newmrh"}},
+	{"qmailq", 0o4711, []string{
+		"qmail-queue",
+	}},
+	{"root", 0o700, []string{}},
 	{"root", 0o711, []string{
-		"qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u",
-		"qmail-remote", "qmail-rspawn", "qmail-send", "splogger",
+		"qmail-clean",
+		"qmail-local",
 	}},
 	{"root", 0o755, []string{
-		"bouncesaying", "condredirect", "datemail", "except", "forward", "maildir2mbox",
-		"maildirmake", "mailsubj", "predate", "preline", "qbiff", "qmail-inject",
-		"qmail-instcheck", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
-		"qmail-qread", "qmail-qstat", "qmail-showctl", "qmail-smtpd", "qmail-tcpok",
-		"qmail-tcpto", "qreceipt", "sendmail", "tcp-env",
+		"qmail-instcheck",
+		"qmail-qmqpc",
+		"qmail-qmqpd",
+		"qmail-qmtpd",
+		"qmail-qread",
+		"qmail-qstat",
+		"qmail-showctl",
+		"qmail-smtpd",
 	}},
 }
 
