@@ -54,7 +54,7 @@ func (s Spawner) Serve(commands io.Reader, reports io.Writer) error {
 	}
 	w := &reporter{w: reports}
 	defer w.running.Wait()
-	r := spawn.NewCommands(commands)
+	r := spawn.NewCommands(commands, spawn.Classic)
 	for {
 		c, err := r.Next()
 		if err != nil {
@@ -138,7 +138,7 @@ type reporter struct {
 }
 
 // begin notes that a delivery runs, unless its number is wrong.
-func (r *reporter) begin(delivery byte) string {
+func (r *reporter) begin(delivery uint32) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -154,7 +154,7 @@ func (r *reporter) begin(delivery byte) string {
 
 // end reports a delivery that ran. Its number is free before the report is out,
 // since it may be used again at once.
-func (r *reporter) end(delivery byte, text string) {
+func (r *reporter) end(delivery uint32, text string) {
 	r.mu.Lock()
 	r.inUse[delivery] = false
 	r.mu.Unlock()
@@ -162,8 +162,8 @@ func (r *reporter) end(delivery byte, text string) {
 	r.running.Done()
 }
 
-func (r *reporter) say(delivery byte, text string) {
-	report := spawn.Report{Delivery: delivery, Text: text}.Append(nil)
+func (r *reporter) say(delivery uint32, text string) {
+	report := spawn.Report{Delivery: delivery, Text: text}.Append(nil, spawn.Classic)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.w == nil {

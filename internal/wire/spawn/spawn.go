@@ -10,8 +10,9 @@
 //	reports  = limit { report }
 //	report   = delivery text NUL
 //
-//	delivery = one byte of any value, chosen by qmail-send; it is below the
-//	           limit, and free for another command after its report
+//	limit    = a number
+//	delivery = a number, chosen by qmail-send; it is below the limit, and free
+//	           for another command after its report
 //	message  = the name of the message below queue/mess, such as 19/457
 //	text     = a letter, K (success), Z (deferral) or D (failure), and then
 //	           lines for the log and the bounce; it may be empty
@@ -25,11 +26,15 @@
 // the receiver to check.
 //
 // The protocol is qmail's; either side may be a program of the original, so there
-// is no version in it and no room for one.
+// is no version in it and no room for one. A number is one byte, which bounds the
+// deliveries at 255. Where qmail-start knows that both sides are our own programs
+// it starts them with the argument WideArgument, and a number is four bytes, the
+// most significant first.
 package spawn
 
 import (
 	"bufio"
+	"encoding/binary"
 	"io"
 	"strings"
 )
@@ -37,8 +42,10 @@ import (
 const (
 	// DefaultLimit is the limit of a spawner that was not built with another.
 	DefaultLimit = 120
-	// MaxLimit is the largest limit, since a delivery is known by one byte.
+	// MaxLimit is the largest limit where a delivery is known by one byte.
 	MaxLimit = 255
+	// WideLimit is the limit of our own spawners towards our own qmail-send.
+	WideLimit = 10000
 
 	// MaxField is the longest message name, sender or recipient that is kept,
 	// in bytes. No program can be given an argument longer than this.
@@ -48,9 +55,40 @@ const (
 	MaxText = 9999
 )
 
+// WideArgument, as the last argument of a program, says that its numbers are
+// wide.
+const WideArgument = "wide"
+
+// A Width is how many bytes a number has.
+type Width int
+
+// The widths.
+const (
+	Classic Width = 1 // qmail's
+	Wide    Width = 4
+)
+
+func (w Width) append(b []byte, n uint32) []byte {
+	if w == Classic {
+		return append(b, byte(n))
+	}
+	return binary.BigEndian.AppendUint32(b, n)
+}
+
+func (w Width) read(in *bufio.Reader) (uint32, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(in, b[4-w:]); err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint32(b[:]), nil
+}
+
+// AppendLimit adds what a spawner says first.
+func (w Width) AppendLimit(b []byte, limit uint32) []byte { return w.append(b, limit) }
+
 // A Command asks a spawner for a delivery.
 type Command struct {
-	Delivery  byte
+	Delivery  uint32
 	Message   string // below queue/mess
 	Sender    string
 	Recipient string
@@ -62,8 +100,8 @@ type Command struct {
 
 // Append adds a command to b. The fields must have no NUL; what follows one is
 // left out.
-func (c Command) Append(b []byte) []byte {
-	b = append(b, c.Delivery)
+func (c Command) Append(b []byte, w Width) []byte {
+	b = w.append(b, c.Delivery)
 	for _, field := range [...]string{c.Message, c.Sender, c.Recipient} {
 		b = appendText(b, field)
 	}
@@ -72,13 +110,13 @@ func (c Command) Append(b []byte) []byte {
 
 // A Report tells qmail-send how a delivery ended.
 type Report struct {
-	Delivery byte
+	Delivery uint32
 	Text     string
 }
 
 // Append adds a report to b. What follows a NUL in the text is left out.
-func (r Report) Append(b []byte) []byte {
-	return appendText(append(b, r.Delivery), r.Text)
+func (r Report) Append(b []byte, w Width) []byte {
+	return appendText(w.append(b, r.Delivery), r.Text)
 }
 
 func appendText(b []byte, s string) []byte {
@@ -87,17 +125,22 @@ func appendText(b []byte, s string) []byte {
 }
 
 // Commands reads commands, at the spawner's side.
-type Commands struct{ in *bufio.Reader }
+type Commands struct {
+	in    *bufio.Reader
+	width Width
+}
 
 // NewCommands reads commands from r.
-func NewCommands(r io.Reader) *Commands { return &Commands{bufio.NewReader(r)} }
+func NewCommands(r io.Reader, w Width) *Commands {
+	return &Commands{bufio.NewReaderSize(r, 16<<10), w}
+}
 
 // Next waits for a command. The error is io.EOF when there are no more, or that
 // of reading.
 func (c *Commands) Next() (Command, error) {
 	var cmd Command
 	var err error
-	if cmd.Delivery, err = c.in.ReadByte(); err != nil {
+	if cmd.Delivery, err = c.width.read(c.in); err != nil {
 		return Command{}, err
 	}
 	for _, field := range [...]*string{&cmd.Message, &cmd.Sender, &cmd.Recipient} {
@@ -111,22 +154,24 @@ func (c *Commands) Next() (Command, error) {
 }
 
 // Reports reads what a spawner says, at the side of qmail-send.
-type Reports struct{ in *bufio.Reader }
+type Reports struct {
+	in    *bufio.Reader
+	width Width
+}
 
 // NewReports reads reports from r.
-func NewReports(r io.Reader) *Reports { return &Reports{bufio.NewReader(r)} }
-
-// Limit waits for the first byte. It must be called once, before Next. A spawner
-// that leaves without having said a word is io.EOF.
-func (r *Reports) Limit() (int, error) {
-	b, err := r.in.ReadByte()
-	return int(b), err
+func NewReports(r io.Reader, w Width) *Reports {
+	return &Reports{bufio.NewReaderSize(r, 16<<10), w}
 }
+
+// Limit waits for the first number. It must be called once, before Next. A spawner
+// that leaves without having said a word is io.EOF.
+func (r *Reports) Limit() (uint32, error) { return r.width.read(r.in) }
 
 // Next waits for a report. The error is io.EOF when the spawner has left, or that
 // of reading.
 func (r *Reports) Next() (Report, error) {
-	delivery, err := r.in.ReadByte()
+	delivery, err := r.width.read(r.in)
 	if err != nil {
 		return Report{}, err
 	}

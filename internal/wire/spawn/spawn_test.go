@@ -27,7 +27,7 @@ func TestCommands(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, r := range []io.Reader{strings.NewReader(c.in), iotest.OneByteReader(strings.NewReader(c.in))} {
-				got, err := readAll(NewCommands(r).Next)
+				got, err := readAll(NewCommands(r, Classic).Next)
 				if err != io.EOF || !reflect.DeepEqual(got, c.want) {
 					t.Errorf("got %v, %v, want %v", got, err, c.want)
 				}
@@ -40,8 +40,8 @@ func TestCommands(t *testing.T) {
 func TestTooLong(t *testing.T) {
 	long := strings.Repeat("x", MaxField+1)
 	for _, c := range []Command{{Message: long}, {Sender: long}, {Recipient: long + long}} {
-		in := Command{Delivery: 1, Message: "1/1"}.Append(c.Append(nil))
-		got, err := readAll(NewCommands(strings.NewReader(string(in))).Next)
+		in := Command{Delivery: 1, Message: "1/1"}.Append(c.Append(nil, Wide), Wide)
+		got, err := readAll(NewCommands(strings.NewReader(string(in)), Wide).Next)
 		if err != io.EOF || len(got) != 2 || !got[0].TooLong || got[1] != (Command{Delivery: 1, Message: "1/1"}) {
 			t.Errorf("%d commands, %v", len(got), err)
 		}
@@ -51,7 +51,7 @@ func TestTooLong(t *testing.T) {
 func TestReports(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
-		limit    int
+		limit    uint32
 		want     []Report
 	}{
 		{"only the limit", "x", 120, nil},
@@ -61,7 +61,7 @@ func TestReports(t *testing.T) {
 		{"cut", "\x01\x05" + strings.Repeat("y", MaxText+1) + "\x00\x06K\x00", 1, []Report{{5, strings.Repeat("y", MaxText)}, {6, "K"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := NewReports(strings.NewReader(c.in))
+			r := NewReports(strings.NewReader(c.in), Classic)
 			limit, err := r.Limit()
 			if err != nil || limit != c.limit {
 				t.Fatalf("limit %d, %v, want %d", limit, err, c.limit)
@@ -72,14 +72,34 @@ func TestReports(t *testing.T) {
 			}
 		})
 	}
-	if _, err := NewReports(strings.NewReader("")).Limit(); err != io.EOF {
+	if _, err := NewReports(strings.NewReader(""), Classic).Limit(); err != io.EOF {
 		t.Errorf("no limit: %v", err)
 	}
 }
 
 func TestNULIsCut(t *testing.T) {
-	if got := (Report{1, "Ka\x00b"}).Append(nil); string(got) != "\x01Ka\x00" {
+	if got := (Report{1, "Ka\x00b"}).Append(nil, Classic); string(got) != "\x01Ka\x00" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestWide: with wide numbers, what one side writes the other reads.
+func TestWide(t *testing.T) {
+	c := Command{Delivery: 0x01020304, Message: "1/2", Sender: "s", Recipient: "r"}
+	in := c.Append(nil, Wide)
+	if want := "\x01\x02\x03\x041/2\x00s\x00r\x00"; string(in) != want {
+		t.Errorf("%q, want %q", in, want)
+	}
+	got, err := readAll(NewCommands(strings.NewReader(string(in)), Wide).Next)
+	if err != io.EOF || len(got) != 1 || got[0] != c {
+		t.Errorf("%v, %v", got, err)
+	}
+	r := NewReports(strings.NewReader(string(Report{70000, "K"}.Append(Wide.AppendLimit(nil, 100000), Wide))), Wide)
+	if limit, err := r.Limit(); limit != 100000 || err != nil {
+		t.Errorf("limit %d, %v", limit, err)
+	}
+	if report, err := r.Next(); report != (Report{70000, "K"}) || err != nil {
+		t.Errorf("%v, %v", report, err)
 	}
 }
 
@@ -95,10 +115,14 @@ func readAll[T any](next func() (T, error)) ([]T, error) {
 }
 
 func FuzzCommands(f *testing.F) {
-	f.Add([]byte("\x0719/457\x00s@a\x00r@b\x00\x011"))
-	f.Add([]byte("\x00\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		all, err := readAll(NewCommands(strings.NewReader(string(in))).Next)
+	f.Add([]byte("\x0719/457\x00s@a\x00r@b\x00\x011"), false)
+	f.Add([]byte("\x00\x00\x00\x00"), true)
+	f.Fuzz(func(t *testing.T, in []byte, wide bool) {
+		width := Classic
+		if wide {
+			width = Wide
+		}
+		all, err := readAll(NewCommands(strings.NewReader(string(in)), width).Next)
 		if err != io.EOF {
 			t.Fatal(err)
 		}
@@ -107,7 +131,7 @@ func FuzzCommands(f *testing.F) {
 			if c.TooLong {
 				return
 			}
-			out = c.Append(out)
+			out = c.Append(out, width)
 		}
 		if !strings.HasPrefix(string(in), string(out)) {
 			t.Errorf("%q read as %q", in, out)
@@ -116,10 +140,14 @@ func FuzzCommands(f *testing.F) {
 }
 
 func FuzzReports(f *testing.F) {
-	f.Add([]byte("x\x03Kdid\n\x00\x00Zlater\n\x00"))
-	f.Add([]byte("\x00"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		r := NewReports(strings.NewReader(string(in)))
+	f.Add([]byte("x\x03Kdid\n\x00\x00Zlater\n\x00"), false)
+	f.Add([]byte("\x00\x00\x00\x00"), true)
+	f.Fuzz(func(t *testing.T, in []byte, wide bool) {
+		width := Classic
+		if wide {
+			width = Wide
+		}
+		r := NewReports(strings.NewReader(string(in)), width)
 		if _, err := r.Limit(); err != nil {
 			return
 		}
@@ -127,12 +155,12 @@ func FuzzReports(f *testing.F) {
 		if err != io.EOF {
 			t.Fatal(err)
 		}
-		out := in[:1:1]
+		out := in[:width:width]
 		for _, x := range all {
 			if len(x.Text) >= MaxText {
 				return
 			}
-			out = x.Append(out)
+			out = x.Append(out, width)
 		}
 		if !strings.HasPrefix(string(in), string(out)) {
 			t.Errorf("%q read as %q", in, out)
