@@ -3,8 +3,9 @@
 //
 // It stands in for os/exec because mail programs talk over fixed descriptors:
 // no goroutine copies anything, nothing but Files is inherited, a program is
-// named by its path and never looked up in PATH, and a pipe that a C program
-// gets is a blocking one. Signals are at their default action in the child.
+// named by its path and never looked up in PATH (but for what Find says), and a
+// pipe that a C program gets is a blocking one. Signals are at their default
+// action in the child.
 package child
 
 import (
@@ -56,9 +57,13 @@ func Start(c Command) (*Process, error) {
 	}
 	pid, err := syscall.ForkExec(c.Path, c.Args, attr)
 	if err != nil {
-		return nil, fmt.Errorf("unable to run %s: %w", c.Path, err)
+		return nil, runError(c.Path, err)
 	}
 	return &Process{Pid: pid}, nil
+}
+
+func runError(program string, err error) error {
+	return fmt.Errorf("unable to run %s: %w", program, err)
 }
 
 // Status is how a child ended.
