@@ -69,6 +69,10 @@ lint: ## gofmt, vet, staticcheck, govulncheck, mandoc
 bench: ## Go benchmarks of the inner loops
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-mta
+bench-mta: ## measure HOMES="c=/var/cqmail go=/var/qmail" side by side (root; an account that is nobody's: BENCHUSER=bench)
+	$(GO) run -trimpath ./internal/integration/mtabench -user $(or $(BENCHUSER),bench) $(BENCHFLAGS) $(HOMES)
+
 .PHONY: man
 man: ## check the man pages and format them as text into build/man
 	@mkdir -p build/man
@@ -81,4 +85,4 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 14

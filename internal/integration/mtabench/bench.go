@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"goqmail/internal/host/account"
+)
+
+// A bench has what all workloads use.
+type bench struct {
+	options
+	dir    string // of our own
+	user   account.User
+	qmaild account.User
+}
+
+// The ports on loopback, counted from -port.
+const (
+	sinkPort = iota
+	smtpPort
+	popPort
+)
+
+func newBench(o options) (*bench, error) {
+	b := &bench{options: o}
+	var err error
+	if b.user, err = account.LookupUser(o.user); err != nil {
+		return nil, err
+	}
+	if b.qmaild, err = account.LookupUser("qmaild"); err != nil {
+		return nil, err
+	}
+	if b.dir, err = os.MkdirTemp("", "mtabench"); err != nil {
+		return nil, err
+	}
+	return b, os.Chmod(b.dir, 0o755)
+}
+
+func (b *bench) close() { os.RemoveAll(b.dir) }
+
+func (b *bench) port(i int) int { return b.options.port + i }
+
+func (b *bench) scaled(n int) int { return max(1, int(float64(n)*b.scale)) }
+
+func (b *bench) address(extension string) string { return b.user.Name + extension + "@" + domain }
+
+// text is a message of a size.
+func text(size int) []byte {
+	var t bytes.Buffer
+	fmt.Fprintf(&t, "From: Bench <sender@%s>\nTo: somebody@%[1]s\nSubject: benchmark\nDate: 1 Jan 2026 00:00:00 -0000\nMessage-ID: <bench@%[1]s>\n\n", domain)
+	line := []byte("The quick brown fox jumps over the lazy dog, again and again, 0123.\n")
+	for t.Len() < size-len(line) {
+		t.Write(line)
+	}
+	for t.Len() < size-1 {
+		t.WriteByte('x')
+	}
+	t.WriteByte('\n')
+	return t.Bytes()
+}
+
+// home makes the user's home new: an empty Maildir, and a .qmail-default.
+func (b *bench) newHome(dotQmail string) error {
+	if err := b.clear(b.user.Home); err != nil {
+		return err
+	}
+	if dotQmail != "" {
+		path := filepath.Join(b.user.Home, ".qmail-default")
+		if err := errors.Join(os.WriteFile(path, []byte(dotQmail+"\n"), 0o644), b.own(path)); err != nil {
+			return err
+		}
+	}
+	return b.maildir(b.user.Home)
+}
+
+func (b *bench) clear(dir string) error {
+	for _, pattern := range []string{".qmail*", "Maildir"} {
+		files, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, f := range files {
+			if err := os.RemoveAll(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) maildir(home string) error {
+	for _, d := range []string{"Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"} {
+		path := filepath.Join(home, d)
+		if err := errors.Join(os.MkdirAll(path, 0o700), b.own(path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) own(path string) error { return os.Lchown(path, int(b.user.UID), int(b.user.GID)) }
+
+// delivered wants a number of messages in maildirs.
+func delivered(n int, homes ...string) error {
+	got := 0
+	for _, h := range homes {
+		entries, err := os.ReadDir(filepath.Join(h, "Maildir/new"))
+		if err != nil {
+			return err
+		}
+		got += len(entries)
+	}
+	if got != n {
+		return fmt.Errorf("%d messages were delivered instead of %d", got, n)
+	}
+	return nil
+}
+
+func envelope(recipients ...string) []byte {
+	return []byte("Fsender@" + domain + "\x00T" + strings.Join(recipients, "\x00T") + "\x00\x00")
+}
+
+// A submission runs a program that takes a message, and counts its time.
+type submission struct {
+	argv     []string
+	message  []byte
+	envelope []byte // for descriptor 1, if there is one
+}
+
+func (s submission) run(b *bench) (time.Duration, error) {
+	cmd := exec.Command(s.argv[0], s.argv[1:]...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	cmd.Stdin = bytes.NewReader(s.message)
+	if s.envelope != nil {
+		f, err := os.CreateTemp(b.dir, "envelope")
+		if err != nil {
+			return 0, err
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		if _, err := f.Write(s.envelope); err != nil {
+			return 0, err
+		}
+		f.Seek(0, 0)
+		cmd.Stdout = f
+	}
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		return 0, err
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), err
+}
+
+// fanOut runs a submission n times, by several writers at once.
+func (b *bench) fanOut(writers, n int, s func(i int) submission) (time.Duration, error) {
+	var mu sync.Mutex
+	var cpu time.Duration
+	var failed error
+	work := make(chan int)
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for i := range work {
+				t, err := s(i).run(b)
+				mu.Lock()
+				cpu, failed = cpu+t, errors.Join(failed, err)
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range n {
+		work <- i
+	}
+	close(work)
+	all.Wait()
+	return cpu, failed
+}
+
+// await waits until somebody listens.
+func await(address string) error {
+	var err error
+	for range 500 {
+		var conn net.Conn
+		if conn, err = net.Dial("tcp", address); err == nil {
+			return conn.Close()
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
+}
