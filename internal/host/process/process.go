@@ -11,7 +11,8 @@
 //   - SIGPIPE and SIGXFSZ no longer end the process, a write says EPIPE or EFBIG
 //     instead. They are caught rather than ignored, so that programs started
 //     from here (those in .qmail files) begin with the default action, as in C.
-//   - The umask is set.
+//   - The umask is set, but for a program that stands between a user and another
+//     program: with KeepUmask that finds the user's.
 //
 // The Go runtime opens descriptors 0 to 2 on /dev/null where they are closed.
 // Closed tells such a descriptor from one that the caller gave.
@@ -30,11 +31,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// KeepUmask in place of a umask leaves it as it is.
+const KeepUmask = -1
+
 // Start must be the first call of every main.
 func Start(umask int) {
 	debug.SetTraceback("crash")
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
-	unix.Umask(umask)
+	if umask != KeepUmask {
+		unix.Umask(umask)
+	}
 }
 
 // Closed tells whether the caller left descriptor fd closed: it is closed, or

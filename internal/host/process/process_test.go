@@ -41,6 +41,7 @@ var programs = map[string]func(){
 		fmt.Print(errors.Is(err, syscall.EPIPE))
 	},
 	"umask":   func() { Start(0o027); fmt.Printf("%#o", syscall.Umask(0)) },
+	"keep":    func() { syscall.Umask(0o031); Start(KeepUmask); fmt.Printf("%#o", syscall.Umask(0)) },
 	"closed":  func() { Start(0o077); fmt.Fprint(os.Stderr, Closed(0), Closed(1), Closed(9)) },
 	"success": func() { Exit("prog", nil) },
 	"wrong":   func() { Exit("prog", outcome.Usage("prog file")) },
@@ -97,7 +98,7 @@ func TestCrash(t *testing.T) {
 }
 
 func TestStart(t *testing.T) {
-	for name, want := range map[string]string{"pipe": "true", "umask": "027"} {
+	for name, want := range map[string]string{"pipe": "true", "umask": "027", "keep": "031"} {
 		if code, _, stdout, stderr := run(t, program(name)); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, %q, want %q: %s", name, code, stdout, want, stderr)
 		}
