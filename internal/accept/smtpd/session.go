@@ -23,7 +23,7 @@
 // Extensions offered are PIPELINING (RFC 2920) and 8BITMIME (RFC 6152); any
 // parameter of MAIL and RCPT is accepted and ignored.
 //
-// Limits: a command line has smtp.MaxCommand bytes (500 otherwise), an address
+// Limits: a command line has maxCommand bytes (500 otherwise), an address
 // maxAddress, the recipients of a message maxEnvelope in all; what is much of them
 // is kept in a file. A message may have any size, and any line of it; none of it
 // is kept.
@@ -41,9 +41,15 @@ import (
 	"goqmail/internal/accept/spool"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/mail/received"
+	"goqmail/internal/wire/command"
 	"goqmail/internal/wire/dialog"
 	"goqmail/internal/wire/smtp"
 )
+
+// maxCommand is the longest command line that is read, in bytes, its line end
+// included. RFC 5321 asks for 512; qmail had no limit, so that one client could
+// fill the memory.
+const maxCommand = 256 << 10
 
 // Unreadable is what a client is sent where the control files cannot be read.
 const Unreadable = unreadable + "\r\n"
@@ -97,13 +103,13 @@ var errQuit = errors.New("the client has said QUIT")
 
 func (s *session) run() error {
 	s.reply("220 " + s.Greeting + " ESMTP")
-	commands := smtp.NewCommands(s.In)
+	commands := command.NewLines(s.In, maxCommand)
 	for {
 		verb, argument, err := commands.Next()
 		switch err {
 		case nil:
 			err = s.command(verb, argument)
-		case smtp.ErrCommandTooLong:
+		case command.ErrTooLong:
 			s.reply("500 command line too long (#5.5.2)")
 			continue
 		}

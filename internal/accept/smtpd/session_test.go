@@ -122,7 +122,7 @@ func TestTransactions(t *testing.T) {
 		{"RSET forgets it", lines("MAIL FROM:<a>", "RCPT TO:<b>", "RSET", "DATA"), ""},
 		{"HELO forgets it", lines("MAIL FROM:<a>", "RCPT TO:<b>", "HELO x", "DATA"), ""},
 		{"DATA ends it", lines("MAIL FROM:<a>", "RCPT TO:<b>", "DATA", ".", "DATA"), "Fa\x00Tb\x00\x00"},
-		{"a long command leaves it", lines("MAIL FROM:<a>", "RCPT TO:<b>", strings.Repeat("x", smtp.MaxCommand), "DATA", "."), "Fa\x00Tb\x00\x00"},
+		{"a long command leaves it", lines("MAIL FROM:<a>", "RCPT TO:<b>", strings.Repeat("x", maxCommand), "DATA", "."), "Fa\x00Tb\x00\x00"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := (&talk{}).hold(t, c.in+"QUIT\r\n")
@@ -138,7 +138,7 @@ func TestTransactions(t *testing.T) {
 }
 
 func TestLongCommandIsAnswered(t *testing.T) {
-	k := (&talk{}).hold(t, lines("RCPT TO:<"+strings.Repeat("x", smtp.MaxCommand)+">", "QUIT"))
+	k := (&talk{}).hold(t, lines("RCPT TO:<"+strings.Repeat("x", maxCommand)+">", "QUIT"))
 	k.want(t, "500 command line too long (#5.5.2)", bye)
 }
 

@@ -1,4 +1,4 @@
-package smtp
+package command
 
 import (
 	"bufio"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestCommands(t *testing.T) {
+func TestLines(t *testing.T) {
 	for _, c := range []struct{ line, verb, argument string }{
 		{"QUIT\r\n", "QUIT", ""},
 		{"QUIT\n", "QUIT", ""},
@@ -21,32 +21,39 @@ func TestCommands(t *testing.T) {
 		{"NOOP\tx\r\n", "NOOP\tx", ""},
 		{"NOOP " + strings.Repeat("x", 100) + "\r\n", "NOOP", strings.Repeat("x", 100)},
 	} {
-		verb, argument, err := NewCommands(bufio.NewReaderSize(strings.NewReader(c.line), 16)).Next()
+		verb, argument, err := NewLines(bufio.NewReaderSize(strings.NewReader(c.line), 16), 1000).Next()
 		if verb != c.verb || argument != c.argument || err != nil {
 			t.Errorf("%.20q: %q, %q, %v", c.line, verb, argument, err)
 		}
 	}
 }
 
-func TestLongCommands(t *testing.T) {
+func TestLongLines(t *testing.T) {
+	const most = 1000
 	long := func(n int) string { return strings.Repeat("x", n-1) + "\n" }
-	c := NewCommands(bufio.NewReaderSize(strings.NewReader(long(MaxCommand)+long(MaxCommand+1)+long(3*MaxCommand)+"NOOP\nQUI"), 4096))
-	for _, want := range []error{nil, ErrCommandTooLong, ErrCommandTooLong, nil, io.EOF} {
-		if _, _, err := c.Next(); err != want {
-			t.Errorf("%v, want %v", err, want)
+	for _, size := range []int{16, 300, 4096} {
+		l := NewLines(bufio.NewReaderSize(strings.NewReader(long(most)+long(most+1)+long(3*most)+"NOOP\nQUI"), size), most)
+		for _, want := range []error{nil, ErrTooLong, ErrTooLong, nil, io.EOF} {
+			if _, _, err := l.Next(); err != want {
+				t.Errorf("buffer of %d: %v, want %v", size, err, want)
+			}
 		}
 	}
 }
 
-func FuzzCommands(f *testing.F) {
+func FuzzLines(f *testing.F) {
 	for _, s := range []string{"MAIL FROM:<a@b>\r\n", "NOOP\n\n", "\x00\r\n", " \r\r\nx"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c := NewCommands(bufio.NewReaderSize(strings.NewReader(string(in)), 16))
+		l := NewLines(bufio.NewReaderSize(strings.NewReader(string(in)), 16), 1000)
 		lines := 0
 		for {
-			verb, argument, err := c.Next()
+			verb, argument, err := l.Next()
+			if err == ErrTooLong {
+				lines++
+				continue
+			}
 			if err != nil {
 				break
 			}
