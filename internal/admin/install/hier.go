@@ -60,6 +60,8 @@ var programs = []struct {
 		"qmail-qstat",
 		"qmail-showctl",
 		"qmail-smtpd",
+		"qmail-tcpok",
+		"qmail-tcpto",
 	}},
 }
 
