@@ -16,8 +16,6 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"goqmail/internal/wire/dialog"
 	"goqmail/internal/wire/submit"
 )
@@ -39,7 +37,7 @@ func Inherited(program, home string, environ []string) Client {
 	c := Client{
 		Env:  OfSocket(environ, 0),
 		Now:  time.Now,
-		Warn: Warner(program, 2, 0),
+		Warn: dialog.Warner(program, 2, 0),
 	}
 	c.Tmp = c.Env.or("TMPDIR", "/tmp")
 	c.Queue = c.Env.Queue(home)
@@ -52,20 +50,4 @@ func Inherited(program, home string, environ []string) Client {
 func (c *Client) Limit(each time.Duration, end time.Time) {
 	c.In = dialog.Descriptor{FD: 0, Timeout: each, Until: end}
 	c.Out = dialog.Descriptor{FD: 1, Timeout: each, Until: end}
-}
-
-// Warner returns a function that writes a line for the admin to a descriptor, in
-// the name of a program. Where that descriptor is the client's, as under inetd,
-// the line would be taken for a reply, so nothing is written.
-func Warner(program string, log, client int) func(string) {
-	if sameSocket(log, client) {
-		return func(string) {}
-	}
-	return func(text string) { unix.Write(log, []byte(program+": "+text+"\n")) }
-}
-
-func sameSocket(a, b int) bool {
-	var as, bs unix.Stat_t
-	return unix.Fstat(a, &as) == nil && unix.Fstat(b, &bs) == nil &&
-		as.Mode&unix.S_IFMT == unix.S_IFSOCK && as.Dev == bs.Dev && as.Ino == bs.Ino
 }

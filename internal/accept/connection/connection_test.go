@@ -1,11 +1,9 @@
 package connection
 
 import (
-	"io"
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"goqmail/internal/mail/received"
@@ -100,25 +98,5 @@ func TestOfSocket(t *testing.T) {
 		if got := OfSocket(nil, fd); len(got) > 0 {
 			t.Errorf("descriptor %d: %q", fd, got)
 		}
-	}
-}
-
-func TestWarner(t *testing.T) {
-	client, server := connected(t, "127.0.0.1:0")
-	Warner("p", int(server.Fd()), int(server.Fd()))("to the client")
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	Warner("p", int(w.Fd()), int(server.Fd()))("to the log")
-	w.Close()
-	server.Close()
-	if got, _ := io.ReadAll(r); string(got) != "p: to the log\n" {
-		t.Errorf("log %q", got)
-	}
-	client.Close()
-	_, server = connected(t, "127.0.0.1:0")
-	if sameSocket(int(server.Fd()), int(r.Fd())) || !strings.Contains(server.Name(), "tcp") {
-		t.Error(server.Name())
 	}
 }
