@@ -24,7 +24,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	d.Message, d.Output, d.Errors = given(0, os.Stdin), given(1, os.Stdout), given(2, os.Stderr)
+	files := process.Descriptors()
+	d.Message, d.Output, d.Errors = files[0], files[1], files[2]
 	host, _ := os.Hostname() // it is but a part of names that are unique without it
 	return local.Deliver(local.Config{
 		Env:   os.Environ(),
@@ -32,14 +33,6 @@ func run() error {
 		Names: &maildir.Names{Host: host, PID: os.Getpid(), Now: time.Now},
 		Now:   time.Now,
 	}, d)
-}
-
-// given is nil in place of a descriptor that the caller left closed.
-func given(fd int, f *os.File) *os.File {
-	if process.Closed(fd) {
-		return nil
-	}
-	return f
 }
 
 // reported makes the text of an error the whole of what is printed: qmail-lspawn

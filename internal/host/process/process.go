@@ -43,6 +43,18 @@ func Start(umask int) {
 	}
 }
 
+// Descriptors returns descriptors 0 to 2, with nil in place of one that the caller
+// left closed, so that a child finds them as this process did.
+func Descriptors() []*os.File {
+	files := []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	for fd := range files {
+		if Closed(fd) {
+			files[fd] = nil
+		}
+	}
+	return files
+}
+
 // Closed tells whether the caller left descriptor fd closed: it is closed, or
 // it is what the runtime put in its place, /dev/null opened for both ways.
 func Closed(fd int) bool {
