@@ -52,6 +52,11 @@ var programs = []struct {
 		"qmail-local",
 	}},
 	{"root", 0o755, []string{
+		"bouncesaying",
+		"condredirect",
+		"except",
+		"forward",
+		"preline",
 		"qmail-instcheck",
 		"qmail-qmqpc",
 		"qmail-qmqpd",
@@ -62,6 +67,7 @@ var programs = []struct {
 		"qmail-smtpd",
 		"qmail-tcpok",
 		"qmail-tcpto",
+		"qsmhook",
 	}},
 }
 
