@@ -90,8 +90,8 @@ func TestNames(t *testing.T) {
 		if got := n.next(when); got != c.want {
 			t.Errorf("%q: %q, want %q", c.host, got, c.want)
 		}
-		if n.next(when) == n.next(when) {
-			t.Error("the same name twice")
+		if first, second := n.next(when), n.next(when); first == second {
+			t.Errorf("%s twice", first)
 		}
 	}
 }
