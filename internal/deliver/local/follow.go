@@ -13,6 +13,7 @@ import (
 	"goqmail/internal/deliver/mbox"
 	"goqmail/internal/host/child"
 	"goqmail/internal/host/errno"
+	"goqmail/internal/host/mailbox"
 	"goqmail/internal/mail/outcome"
 
 	"golang.org/x/sys/unix"
@@ -90,12 +91,15 @@ func (a *attempt) mbox(name string) error {
 		return err
 	}
 	m, err := mbox.Open(a.path(name))
-	if err != nil {
-		return deferral("Unable to open %s: %s. (#4.2.1)", name, errno.Text(err))
+	if err == nil {
+		defer m.Close()
+		err = m.Lock(lockPatience)
 	}
-	defer m.Close()
-	if err := m.Lock(lockPatience); err != nil {
+	switch {
+	case errors.Is(err, mailbox.ErrLocked):
 		return errSlow
+	case err != nil:
+		return deferral("Unable to open %s: %s. (#4.2.1)", name, errno.Text(err))
 	}
 	err = m.Append(a.fromLine, io.MultiReader(strings.NewReader(a.returnPath+a.deliveredTo), text))
 	switch {
