@@ -57,6 +57,7 @@ var programs = []struct {
 		"except",
 		"forward",
 		"preline",
+		"qmail-inject",
 		"qmail-instcheck",
 		"qmail-qmqpc",
 		"qmail-qmqpd",
