@@ -46,10 +46,17 @@ var programs = []struct {
 	{"qmailq", 0o4711, []string{
 		"qmail-queue",
 	}},
-	{"root", 0o700, []string{}},
+	{"root", 0o700, []string{
+		"qmail-lspawn",
+		"qmail-newmrh",
+		"qmail-newu",
+	}},
 	{"root", 0o711, []string{
 		"qmail-clean",
+		"qmail-getpw",
 		"qmail-local",
+		"qmail-pw2u",
+		"qmail-rspawn",
 	}},
 	{"root", 0o755, []string{
 		"bouncesaying",
@@ -57,7 +64,6 @@ var programs = []struct {
 		"except",
 		"forward",
 		"preline",
-		"qmail-inject",
 		"qmail-instcheck",
 		"qmail-qmqpc",
 		"qmail-qmqpd",

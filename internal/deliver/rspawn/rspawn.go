@@ -8,94 +8,87 @@
 //
 // First comes a report on the recipient (r accepted, h failed for good, s failed
 // for now), then one on the message (K, D, Z). The recipient's own trouble wins
-// over the message's success; otherwise the message's outcome counts.
+// over the message's success; otherwise the message's outcome counts. A program
+// that connects to no server prints the report on the message alone.
 //
 // A qmail-remote that cannot be run or crashes, or exits with the status of a Go
-// panic, is a deferral, whatever it printed.
+// panic, is a deferral, whatever it printed. So is one whose output ends before it
+// has said what became of the message.
 package rspawn
 
 import (
-	"bytes"
-	"strings"
+	"os"
+	"path/filepath"
 
+	"goqmail/internal/deliver/exitcode"
 	"goqmail/internal/deliver/spawner"
 	"goqmail/internal/host/child"
 )
 
-// maxOutput bounds what is read of qmail-remote's output, in bytes.
-const maxOutput = 64 << 10
-
-// panicStatus is what a Go program exits with when it panics before it has
-// arranged for a signal.
-const panicStatus = 2
-
 // A Runner runs qmail-remote.
 type Runner struct {
-	Program string // path of qmail-remote
-	Dir     string // working directory: queue/mess
+	program string // what to run
+	name    string // argument 0
+	dir     string // working directory
+}
+
+// NewRunner runs the qmail-remote of an installation, in queue/mess, or in its place
+// another program, if one is named.
+func NewRunner(home, other string) Runner {
+	r := Runner{filepath.Join(home, "bin/qmail-remote"), "qmail-remote", filepath.Join(home, "queue/mess")}
+	if other != "" {
+		r.program, r.name = other, other
+	}
+	return r
 }
 
 // Deliver carries out one delivery.
 func (r Runner) Deliver(d spawner.Delivery) string {
-	output, status, err := spawner.Run(child.Command{
-		Path: r.Program,
-		Args: []string{"qmail-remote", d.Host, d.Sender, d.Recipient},
-		Dir:  r.Dir,
-	}, d.Message, maxOutput)
+	var output output
+	status, err := spawner.Run(child.Command{
+		Path:  r.program,
+		Args:  []string{r.name, d.Host, d.Sender, d.Recipient},
+		Dir:   r.dir,
+		Files: []*os.File{d.Message, nil, nil},
+	}, &output, 1, 2)
 	if err != nil {
 		return "ZUnable to run qmail-remote.\n"
 	}
-	return report(status, output)
+	return report(status, &output)
 }
 
 // report makes one report of qmail-remote's end and output.
-func report(status child.Status, output []byte) string {
+func report(status child.Status, output *output) string {
 	switch {
-	case status.Crashed, status.Code == panicStatus:
+	case status.Crashed, status.Code == exitcode.Panic:
 		return "Zqmail-remote crashed.\n"
 	case status.Code == 111:
 		return "ZUnable to run qmail-remote.\n"
 	case status.Code != 0:
 		return "DUnable to run qmail-remote.\n"
-	case len(output) == 0:
-		return "Zqmail-remote produced no output.\n"
 	}
-	return merge(output)
+	return output.merge()
 }
 
-// severity orders outcomes: the worse the lower.
-var severity = map[byte]int{'K': 1, 'Z': 0, 'D': -1}
-
-// merge puts the reports on the recipient and the message together. Output that
-// has no report on the message is a failure, as it always was.
-func merge(output []byte) string {
-	reports := bytes.SplitAfter(output, []byte{0})
-	if last := len(reports) - 1; !bytes.HasSuffix(reports[last], []byte{0}) {
-		reports = reports[:last] // cut: no report
+// ForgetTimeouts empties the table of hosts that did not answer: a mail system that
+// starts anew tries them all. It does not wait for the lock of the table, which
+// anybody who can read it may hold.
+func ForgetTimeouts(home string) error {
+	f, err := os.OpenFile(filepath.Join(home, "queue/lock/tcpto"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
 	}
-	message := severity['D']
-	for _, r := range reports {
-		if s, ok := severity[r[0]]; ok {
-			message = s
-			break
-		}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	recipient := message
-	switch output[0] {
-	case 's':
-		recipient = severity['Z']
-	case 'h':
-		recipient = severity['D']
-	}
-	var text strings.Builder
-	text.WriteByte("DZK"[recipient+1])
-	if len(reports) > 0 {
-		text.Write(reports[0][1 : len(reports[0])-min(1, len(reports[0])-1)])
-	}
-	if len(reports) > 1 && message <= recipient {
-		if _, ok := severity[reports[1][0]]; ok {
-			text.Write(reports[1][1 : len(reports[1])-1])
-		}
-	}
-	return text.String()
+	_, err = f.WriteAt(make([]byte, min(max(info.Size(), minTimeouts), maxTimeouts)), 0)
+	return err
 }
+
+// Sizes of the table of timeouts, in bytes.
+const (
+	minTimeouts = 1024
+	maxTimeouts = 64 << 10
+)

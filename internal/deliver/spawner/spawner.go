@@ -9,7 +9,8 @@
 //
 // What a command names is checked before anything is done with it: the delivery
 // number, the name of the message (digits and a slash), and that the message is a
-// regular file of qmailq's.
+// regular file of qmailq's. Each delivery opens the message anew, so that it has a
+// position of its own.
 package spawner
 
 import (
@@ -17,9 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
-	"goqmail/internal/host/child"
 	"goqmail/internal/wire/spawn"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +27,7 @@ import (
 // A Delivery is one that can be carried out: its message is open, and its
 // recipient has a host.
 type Delivery struct {
-	Message   *os.File
+	Message   *os.File // closed once Deliver returns
 	Sender    string
 	Recipient string
 	Local     string // the recipient up to its last @
@@ -39,32 +38,58 @@ type Delivery struct {
 type Spawner struct {
 	MessDir    string // queue/mess
 	QueueOwner uint32 // whose messages must be: qmailq
+	Width      spawn.Width
+	Limit      uint32 // how many deliveries at once
 
-	// Deliver carries out a delivery and returns the text of its report.
+	// Deliver carries out a delivery and returns the text of its report. It is
+	// called by many goroutines.
 	Deliver func(Delivery) string
+}
+
+// ParseWidth takes the last of a program's arguments away if it asks for wide
+// numbers.
+func ParseWidth(args []string) ([]string, spawn.Width) {
+	if last := len(args) - 1; last >= 0 && args[last] == spawn.WideArgument {
+		return args[:last], spawn.Wide
+	}
+	return args, spawn.Classic
+}
+
+// filesPerDelivery is how many descriptors a delivery takes: its message and the
+// two ends of a pipe; one is spare.
+const filesPerDelivery = 4
+
+// Limit returns how many deliveries a spawner runs at once: in the classic protocol
+// as many as the original, otherwise as many as the limit of open files allows.
+func Limit(width spawn.Width, openFiles uint64) uint32 {
+	if width == spawn.Classic {
+		return spawn.DefaultLimit
+	}
+	return uint32(max(1, min(spawn.WideLimit, openFiles/filesPerDelivery)))
 }
 
 // maxMessage is the longest name of a message, in bytes.
 const maxMessage = 99
 
-// Serve works until the commands end and the last delivery is reported.
+// Serve works until the commands end and the last delivery is reported. The error
+// is that of a limit that could not be written.
 func (s Spawner) Serve(commands io.Reader, reports io.Writer) error {
-	if _, err := reports.Write([]byte{spawn.DefaultLimit}); err != nil {
+	if _, err := reports.Write(s.Width.AppendLimit(nil, s.Limit)); err != nil {
 		return err
 	}
-	w := &reporter{w: reports}
-	defer w.running.Wait()
-	r := spawn.NewCommands(commands, spawn.Classic)
+	r := newReporter(reports, s.Width, s.Limit)
+	defer r.wait()
+	in := spawn.NewCommands(commands, s.Width)
 	for {
-		c, err := r.Next()
+		c, err := in.Next()
 		if err != nil {
 			return nil
 		}
-		if text := w.begin(c.Delivery); text != "" {
-			w.say(c.Delivery, text)
+		if text := r.begin(c.Delivery); text != "" {
+			r.refuse(c.Delivery, text)
 			continue
 		}
-		go func() { w.end(c.Delivery, s.carryOut(c)) }()
+		go func() { r.end(c.Delivery, s.carryOut(c)) }()
 	}
 }
 
@@ -106,13 +131,12 @@ func checkName(name string) string {
 
 // open opens a message, and makes sure that it is one.
 func (s Spawner) open(name string) (f *os.File, text string) {
-	path := filepath.Join(s.MessDir, name)
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(filepath.Join(s.MessDir, name), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, "Zqmail-spawn unable to open message. (#4.3.0)\n"
 	}
 	var st unix.Stat_t
-	switch err := unix.Fstat(fd, &st); {
+	switch err := unix.Fstat(int(f.Fd()), &st); {
 	case err != nil:
 		text = "Zqmail-spawn unable to fstat message. (#4.3.0)\n"
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -121,76 +145,8 @@ func (s Spawner) open(name string) (f *os.File, text string) {
 		text = "ZSorry, message has wrong owner. (#4.3.5)\n"
 	}
 	if text != "" {
-		unix.Close(fd)
+		f.Close()
 		return nil, text
 	}
-	unix.SetNonblock(fd, false)
-	return os.NewFile(uintptr(fd), path), ""
-}
-
-// A reporter writes reports, one at a time, and knows which deliveries run.
-type reporter struct {
-	running sync.WaitGroup
-
-	mu    sync.Mutex
-	w     io.Writer // nil when nobody reads any more
-	inUse [256]bool
-}
-
-// begin notes that a delivery runs, unless its number is wrong.
-func (r *reporter) begin(delivery uint32) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case delivery >= spawn.DefaultLimit:
-		return "ZInternal error: delnum too big. (#4.3.5)\n"
-	case r.inUse[delivery]:
-		return "ZInternal error: delnum in use. (#4.3.5)\n"
-	}
-	r.inUse[delivery] = true
-	r.running.Add(1)
-	return ""
-}
-
-// end reports a delivery that ran. Its number is free before the report is out,
-// since it may be used again at once.
-func (r *reporter) end(delivery uint32, text string) {
-	r.mu.Lock()
-	r.inUse[delivery] = false
-	r.mu.Unlock()
-	r.say(delivery, text)
-	r.running.Done()
-}
-
-func (r *reporter) say(delivery uint32, text string) {
-	report := spawn.Report{Delivery: delivery, Text: text}.Append(nil, spawn.Classic)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.w == nil {
-		return
-	}
-	if _, err := r.w.Write(report); err != nil {
-		r.w = nil
-	}
-}
-
-// Run starts a program with a message as descriptor 0, and collects what it
-// writes on 1 and 2 until the last writer is gone. Of the output it keeps the
-// first max bytes. An error means that the program does not run.
-func Run(c child.Command, message *os.File, max int) (output []byte, status child.Status, err error) {
-	theirs, ours, err := child.PipeFrom()
-	if err != nil {
-		return nil, child.Status{}, err
-	}
-	defer ours.Close()
-	c.Files = []*os.File{message, theirs, theirs}
-	p, err := child.Start(c)
-	theirs.Close()
-	if err != nil {
-		return nil, child.Status{}, err
-	}
-	output, _ = io.ReadAll(io.LimitReader(ours, int64(max)))
-	io.Copy(io.Discard, ours)
-	status, err = p.Wait()
-	return output, status, err
+	return f, ""
 }

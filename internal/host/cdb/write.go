@@ -92,13 +92,19 @@ var (
 
 // Replace makes a database at temp with what fill adds, and renames it to path
 // once it is durable: whoever reads path sees the old or the new one, whole, also
-// after a crash. An error of fill is returned as it is.
-func Replace(path, temp string, fill func(*Writer) error) error {
+// after a crash. An error of fill is returned as it is. In case of an error temp is
+// removed.
+func Replace(path, temp string, fill func(*Writer) error) (err error) {
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCreate, err)
 	}
-	defer f.Close()
+	defer func() {
+		f.Close()
+		if err != nil {
+			os.Remove(temp)
+		}
+	}()
 	w, err := NewWriter(f)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrWrite, err)

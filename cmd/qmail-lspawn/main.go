@@ -1,0 +1,50 @@
+// qmail-lspawn has local deliveries carried out for qmail-send (qmail-lspawn(8)).
+package main
+
+import (
+	"errors"
+	"os"
+
+	"goqmail/internal/deliver/lspawn"
+	"goqmail/internal/deliver/spawner"
+	"goqmail/internal/host/account"
+	"goqmail/internal/host/child"
+	"goqmail/internal/host/home"
+	"goqmail/internal/host/process"
+	"goqmail/internal/host/users"
+	"goqmail/internal/mail/outcome"
+)
+
+func main() {
+	process.Start(0o077)
+	process.Exit("qmail-lspawn", run())
+}
+
+func run() error {
+	args, width := spawner.ParseWidth(os.Args[1:])
+	if len(args) == 0 {
+		return outcome.Usage("qmail-lspawn defaultdelivery")
+	}
+	qmailq, err1 := account.LookupUser("qmailq")
+	qmailp, err2 := account.LookupUser("qmailp")
+	nofiles, err3 := account.LookupGroup("nofiles")
+	null, err4 := os.Open(os.DevNull)
+	err5 := os.Chdir(home.Dir())
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return err
+	}
+	l := lspawn.Lspawn{
+		Owners: lspawn.Owners{
+			Assigned: users.NewTable(home.Dir() + "/users/cdb"),
+			Accounts: lspawn.Getpw{Home: home.Dir(), As: child.Identity{UID: qmailp.UID, GID: nofiles}, Null: null}.Find,
+		},
+		Local: lspawn.NewLocal(home.Dir(), args[0], os.Getenv("QMAILLOCAL")),
+	}
+	return spawner.Spawner{
+		MessDir:    home.Dir() + "/queue/mess",
+		QueueOwner: qmailq.UID,
+		Width:      width,
+		Limit:      spawner.Limit(width, process.OpenFiles()),
+		Deliver:    l.Deliver,
+	}.Serve(os.Stdin, os.Stdout)
+}

@@ -1,0 +1,99 @@
+package spawner
+
+import (
+	"io"
+	"sync"
+
+	"goqmail/internal/wire/spawn"
+)
+
+// maxWaiting is how many bytes of reports may wait for their reader before
+// deliveries do, and with them the next commands.
+const maxWaiting = 64 << 10
+
+// A reporter writes reports, and knows which deliveries run. Reports that come
+// while others are being written go out together.
+type reporter struct {
+	w       io.Writer
+	width   spawn.Width
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	room    sync.Cond // in waiting
+	inUse   []bool    // by delivery number
+	waiting []byte
+	spare   []byte // what waiting was before it was written
+	writing bool
+	deaf    bool // nobody reads any more
+}
+
+func newReporter(w io.Writer, width spawn.Width, limit uint32) *reporter {
+	r := &reporter{w: w, width: width, inUse: make([]bool, limit)}
+	r.room.L = &r.mu
+	return r
+}
+
+// begin notes that a delivery runs, unless its number is wrong.
+func (r *reporter) begin(delivery uint32) (refusal string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case uint64(delivery) >= uint64(len(r.inUse)):
+		return "ZInternal error: delnum too big. (#4.3.5)\n"
+	case r.inUse[delivery]:
+		return "ZInternal error: delnum in use. (#4.3.5)\n"
+	}
+	r.inUse[delivery] = true
+	r.running.Add(1)
+	return ""
+}
+
+// end reports a delivery that ran. Its number is free before the report is out,
+// since it may be used again at once.
+func (r *reporter) end(delivery uint32, text string) {
+	defer r.running.Done()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(delivery, text)
+	r.inUse[delivery] = false
+	r.write()
+}
+
+// refuse reports a command that did not become a delivery.
+func (r *reporter) refuse(delivery uint32, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(delivery, text)
+	r.write()
+}
+
+// wait waits until all deliveries are reported.
+func (r *reporter) wait() { r.running.Wait() }
+
+func (r *reporter) add(delivery uint32, text string) {
+	for len(r.waiting) > maxWaiting {
+		r.room.Wait()
+	}
+	r.waiting = spawn.Report{Delivery: delivery, Text: text}.Append(r.waiting, r.width)
+}
+
+// write writes what waits, unless somebody is at it, who will then.
+func (r *reporter) write() {
+	if r.writing {
+		return
+	}
+	r.writing = true
+	for len(r.waiting) > 0 {
+		batch := r.waiting
+		r.waiting = r.spare[:0]
+		r.room.Broadcast()
+		if !r.deaf {
+			r.mu.Unlock()
+			_, err := r.w.Write(batch)
+			r.mu.Lock()
+			r.deaf = err != nil
+		}
+		r.spare = batch
+	}
+	r.writing = false
+}
