@@ -11,6 +11,7 @@ package child
 import (
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -36,7 +37,12 @@ type Command struct {
 type Identity struct{ UID, GID uint32 }
 
 // Process is a child that was started.
-type Process struct{ Pid int }
+type Process struct {
+	Pid int
+
+	mu     sync.Mutex
+	reaped bool // the number may belong to another process now
+}
 
 // Start starts the program. An error means that it does not run: there is no
 // such directory or program, or no process to be had.
@@ -75,17 +81,37 @@ type Status struct {
 // Wait waits for the end of the child. It holds an operating system thread
 // while it waits, so read its output to the end first where there is any.
 func (p *Process) Wait() (Status, error) {
+	for { // without taking the number away from under Kill
+		err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return Status{}, fmt.Errorf("unable to wait for process %d: %w", p.Pid, err)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var ws unix.WaitStatus
 	for {
 		switch _, err := unix.Wait4(p.Pid, &ws, 0, nil); {
 		case err == unix.EINTR:
 		case err != nil:
 			return Status{}, fmt.Errorf("unable to wait for process %d: %w", p.Pid, err)
-		case ws.Exited():
-			return Status{Code: ws.ExitStatus()}, nil
-		case ws.Signaled():
-			return Status{Crashed: true}, nil
+		default:
+			p.reaped = true
+			return Status{Crashed: ws.Signaled(), Code: max(0, ws.ExitStatus())}, nil
 		}
+	}
+}
+
+// Kill ends the child at once, if it may. It does nothing to a child that Wait has
+// seen the end of, and may be called while Wait waits.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		unix.Kill(p.Pid, unix.SIGKILL)
 	}
 }
 

@@ -151,3 +151,31 @@ func Append(b []byte, s string) []byte {
 	b = append(b, s...)
 	return append(b, ',')
 }
+
+// Cut takes a netstring from the front of b. What it returns is inside b. An end
+// of b within the netstring is io.ErrUnexpectedEOF, an empty b io.EOF.
+func Cut(b []byte) (text, rest []byte, err error) {
+	var n int
+	for i, c := range b {
+		switch {
+		case c == ':' && i > 0:
+			b = b[i+1:]
+			if n >= len(b) { // the comma has to be there too
+				return nil, nil, io.ErrUnexpectedEOF
+			}
+			if b[n] != ',' {
+				return nil, nil, ErrMalformed
+			}
+			return b[:n], b[n+1:], nil
+		case c < '0' || c > '9':
+			return nil, nil, ErrMalformed
+		case n > len(b):
+			return nil, nil, io.ErrUnexpectedEOF
+		}
+		n = n*10 + int(c-'0')
+	}
+	if len(b) == 0 {
+		return nil, nil, io.EOF
+	}
+	return nil, nil, io.ErrUnexpectedEOF
+}
