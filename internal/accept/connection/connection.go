@@ -35,19 +35,36 @@ type Client struct {
 // it. What Warn says goes to descriptor 2.
 func Inherited(program, home string, environ []string) Client {
 	c := Client{
+		In:   dialog.Descriptor{FD: 0},
+		Out:  dialog.Descriptor{FD: 1},
 		Env:  OfSocket(environ, 0),
 		Now:  time.Now,
 		Warn: dialog.Warner(program, 2, 0),
 	}
 	c.Tmp = c.Env.or("TMPDIR", "/tmp")
 	c.Queue = c.Env.Queue(home)
-	c.Limit(0, time.Time{})
 	return c
 }
 
-// Limit bounds the time of each read and write of an inherited client, and that of
-// all; zero means no limit.
+// Of is a client on a socket of a server that has many, with an environment of its
+// own.
+func Of(s *dialog.Socket, env Environment, home string, warn func(text string)) Client {
+	return Client{
+		In: s, Out: s,
+		Env: env, Queue: env.Queue(home), Tmp: env.or("TMPDIR", "/tmp"),
+		Now: time.Now, Warn: warn,
+	}
+}
+
+// Limit bounds the time of each read and write of a client, and that of all; zero
+// means no limit. Only a Descriptor and a Socket can be bounded.
 func (c *Client) Limit(each time.Duration, end time.Time) {
-	c.In = dialog.Descriptor{FD: 0, Timeout: each, Until: end}
-	c.Out = dialog.Descriptor{FD: 1, Timeout: each, Until: end}
+	if s, ok := c.In.(*dialog.Socket); ok {
+		s.Limit(each, end)
+		return
+	}
+	if _, ok := c.In.(dialog.Descriptor); ok {
+		c.In = dialog.Descriptor{FD: 0, Timeout: each, Until: end}
+		c.Out = dialog.Descriptor{FD: 1, Timeout: each, Until: end}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"goqmail/internal/host/control"
+	"goqmail/internal/host/socket"
 	"goqmail/internal/mail/received"
 	"goqmail/internal/wire/submit"
 )
@@ -21,8 +22,8 @@ type Environment []string
 // Lookup returns a variable; the first of several counts.
 func (e Environment) Lookup(name string) (value string, set bool) {
 	for _, v := range e {
-		if value, ok := strings.CutPrefix(v, name+"="); ok {
-			return value, true
+		if rest, ok := strings.CutPrefix(v, name); ok && rest != "" && rest[0] == '=' {
+			return rest[1:], true
 		}
 	}
 	return "", false
@@ -64,6 +65,17 @@ func (e Environment) Queue(home string) submit.Queue {
 	return submit.Queue{Home: home, Program: e.or("QMAILQUEUE", ""), Env: e}
 }
 
+// Endpoints are the two ends of a TCP connection.
+type Endpoints struct{ Remote, Local netip.AddrPort }
+
+// Variables are those that tell the ends of a connection.
+func (e Endpoints) Variables() []string {
+	port := func(a netip.AddrPort) string { return strconv.Itoa(int(a.Port())) }
+	return []string{"PROTO=TCP",
+		"TCPREMOTEIP=" + e.Remote.Addr().String(), "TCPREMOTEPORT=" + port(e.Remote),
+		"TCPLOCALIP=" + e.Local.Addr().String(), "TCPLOCALPORT=" + port(e.Local)}
+}
+
 // OfSocket adds the addresses of a TCP socket to an environment that has none, as
 // under systemd with Accept=yes. Whatever else the descriptor is, the environment
 // stays as it is.
@@ -79,23 +91,33 @@ func OfSocket(env Environment, fd int) Environment {
 	if err != nil {
 		return env
 	}
-	r, ok1 := address(remote)
-	l, ok2 := address(local)
+	r, ok1 := socket.AddrPort(remote)
+	l, ok2 := socket.AddrPort(local)
 	if !ok1 || !ok2 {
 		return env
 	}
-	port := func(a netip.AddrPort) string { return strconv.Itoa(int(a.Port())) }
-	return append(slices.Clone(env), "PROTO=TCP",
-		"TCPREMOTEIP="+r.Addr().String(), "TCPREMOTEPORT="+port(r),
-		"TCPLOCALIP="+l.Addr().String(), "TCPLOCALPORT="+port(l))
+	return slices.Concat(env, Endpoints{r, l}.Variables())
 }
 
-func address(s unix.Sockaddr) (netip.AddrPort, bool) {
-	switch s := s.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(s.Addr), uint16(s.Port)), true
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(s.Addr).Unmap(), uint16(s.Port)), true
+// With is an environment in which variables are set, whatever they were before. Of
+// several settings of one the last counts.
+func (e Environment) With(variables []string) Environment {
+	result := make(Environment, 0, len(e)+len(variables))
+	for i, list := range [][]string{e, variables} {
+		for j, v := range list {
+			later := variables
+			if i == 1 {
+				later = variables[j+1:]
+			}
+			if name, _, _ := strings.Cut(v, "="); !sets(later, name) {
+				result = append(result, v)
+			}
+		}
 	}
-	return netip.AddrPort{}, false
+	return result
+}
+
+func sets(variables []string, name string) bool {
+	_, set := Environment(variables).Lookup(name)
+	return set
 }

@@ -19,6 +19,7 @@ package qmqpd
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/mail/outcome"
@@ -29,8 +30,9 @@ import (
 )
 
 // The limits. An address below MaxAddress fits into any qmail-queue; maxDigits
-// counts the colon.
+// counts the colon. A connection lasts no longer than longest.
 const (
+	longest    = time.Hour
 	MaxLength  = 64 << 30
 	MaxAddress = 1000
 	maxDigits  = 100
@@ -39,7 +41,12 @@ const (
 // Serve takes a message. It returns nil when it has replied, whatever has become of
 // the message, and otherwise an error as qmtpd.Serve does; nothing is queued then.
 func Serve(c connection.Client) error {
+	c.Limit(0, c.Now().Add(longest))
 	d := dialog.New(c.In, c.Out)
+	defer d.Release()
+	if err := d.Await(true); err != nil {
+		return err
+	}
 	length, err := netstring.ReadLength(netstring.NewInside(d.In, maxDigits), MaxLength)
 	if err != nil {
 		return err
@@ -53,14 +60,13 @@ func Serve(c connection.Client) error {
 	if err != nil {
 		return err
 	}
+	defer m.Abandon()
 	m.WriteString(received.Field(c.Env.Peer(), "QMQP", c.Now()))
 	usable, err := receive(m, request, length)
 	if err == nil {
 		err = netstring.ReadEnd(d.In)
 	}
 	if err != nil {
-		m.Cancel()
-		m.Close()
 		return err
 	}
 	var result string

@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/accept/rcpthosts"
@@ -41,8 +42,10 @@ import (
 	"goqmail/internal/wire/submit"
 )
 
-// The limits. An address below MaxAddress fits into any qmail-queue.
+// The limits. An address below MaxAddress fits into any qmail-queue. A connection
+// lasts no longer than longest.
 const (
+	longest       = time.Hour
 	MaxLength     = 64 << 30
 	MaxAddress    = 1000
 	maxRecipients = 16 << 20
@@ -57,6 +60,9 @@ type Config struct {
 	Recipients *rcpthosts.List // rcpthosts, morercpthosts.cdb
 }
 
+// Controls are the control files.
+var Controls = append([]string{"databytes"}, rcpthosts.Controls...)
+
 // ReadConfig reads the control files.
 func ReadConfig(dir control.Dir) (*Config, error) {
 	databytes, err := dir.Number("databytes", 0)
@@ -70,20 +76,30 @@ func ReadConfig(dir control.Dir) (*Config, error) {
 	return &Config{databytes, hosts}, nil
 }
 
+// Close closes what is open of the control files. No connection may go on with
+// them.
+func (c *Config) Close() error { return c.Recipients.Close() }
+
 // Serve takes packages until the client ends the connection, which is io.EOF, or
 // io.ErrUnexpectedEOF within a package. netstring.ErrMalformed says that the client
 // does not speak QMTP; netstring.ErrTooLong, ErrRecipients and any other error that
 // the connection cannot go on. Nothing of an incomplete package is queued.
 func (c *Config) Serve(client connection.Client) error {
+	client.Limit(0, client.Now().Add(longest))
 	s := &session{
 		Config:    c,
 		Dialog:    dialog.New(client.In, client.Out),
 		client:    client,
 		databytes: client.Env.Databytes(c.Databytes),
 	}
+	defer s.Release()
 	s.suffix, s.relay = client.Env.Lookup("RELAYCLIENT")
 	for {
-		if err := s.receive(); err != nil {
+		err := s.Await(true)
+		if err == nil {
+			err = s.receive()
+		}
+		if err != nil {
 			s.Out.Flush()
 			return err
 		}
@@ -118,11 +134,10 @@ func (s *session) receive() error {
 	if err != nil {
 		return err
 	}
+	defer m.Abandon()
 	m.WriteString(received.Field(s.client.Env.Peer(), "QMTP", s.client.Now()))
 	p := &incoming{session: s, m: m, text: text{m: m, crlf: encoding == '\r', limit: s.databytes}}
 	if err := p.receive(message); err != nil {
-		m.Cancel()
-		m.Close()
 		return err
 	}
 	p.answer(m.Close())

@@ -24,6 +24,9 @@ import (
 // Warning is what the admin of an open relay is told.
 const Warning = "warning: control/rcpthosts does not exist: this host is an open relay, anyone can send mail to anywhere through it"
 
+// Controls are the files.
+var Controls = []string{"rcpthosts", "morercpthosts.cdb"}
+
 // A List says which hosts mail is accepted for. It may be used by several
 // goroutines.
 type List struct {

@@ -22,6 +22,9 @@ type Config struct {
 	Recipients    *rcpthosts.List // rcpthosts, morercpthosts.cdb
 }
 
+// Controls are the control files.
+var Controls = append([]string{"badmailfrom", "databytes", "localiphost", "maxrcpt", "me", "smtpgreeting", "timeoutsmtpd"}, rcpthosts.Controls...)
+
 // ReadConfig reads the control files. An error is for the admin to see; a client
 // is sent Unreadable.
 func ReadConfig(dir control.Dir) (*Config, error) {
@@ -67,3 +70,6 @@ func lineOrMe(dir control.Dir, name string) (*string, error) {
 	}
 	return nil, nil
 }
+
+// Close closes what is open of the control files. No session may go on with them.
+func (c *Config) Close() error { return c.Recipients.Close() }

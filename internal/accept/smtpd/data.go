@@ -32,12 +32,11 @@ func (s *session) data() error {
 		s.reply("451 qqt failure (#4.3.0)")
 		return nil
 	}
+	defer m.Abandon()
 	s.reply("354 go ahead")
 	m.WriteString(received.Field(s.peer, "SMTP", s.client.Now()))
 	verdict, err := s.text(m)
 	if err != nil {
-		m.Cancel()
-		m.Close()
 		return err
 	}
 	m.From(t.sender)

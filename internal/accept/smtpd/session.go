@@ -35,6 +35,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"goqmail/internal/accept/connection"
 	"goqmail/internal/accept/rcpthosts"
@@ -59,9 +60,9 @@ const unreadable = "421 unable to read controls (#4.3.0)"
 // Serve holds a session. It returns nil if the client has said QUIT, and else
 // what has ended the session.
 func (c *Config) Serve(client connection.Client) error {
+	client.Limit(c.Timeout, time.Time{})
 	s := &session{
 		Config:    c,
-		Dialog:    dialog.New(client.In, client.Out),
 		client:    client,
 		peer:      client.Env.Peer(),
 		databytes: client.Env.Databytes(c.Databytes),
@@ -69,6 +70,8 @@ func (c *Config) Serve(client connection.Client) error {
 	if suffix, set := client.Env.Lookup("RELAYCLIENT"); set {
 		s.relayClient = &suffix
 	}
+	s.Dialog = dialog.New(client.In, client.Out)
+	defer s.Release()
 	defer s.forget()
 	return s.run()
 }
@@ -103,9 +106,11 @@ var errQuit = errors.New("the client has said QUIT")
 
 func (s *session) run() error {
 	s.reply("220 " + s.Greeting + " ESMTP")
-	commands := command.NewLines(s.In, maxCommand)
 	for {
-		verb, argument, err := commands.Next()
+		if err := s.Await(s.transaction == nil); err != nil {
+			return s.end(err)
+		}
+		verb, argument, err := command.NewLines(s.In, maxCommand).Next()
 		switch err {
 		case nil:
 			err = s.command(verb, argument)
@@ -125,6 +130,8 @@ func (s *session) end(err error) error {
 	switch {
 	case err == errQuit:
 		return s.Out.Flush()
+	case err == dialog.ErrStopped:
+		s.reply("421 going down, try again later (#4.3.2)")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.reply("451 timeout (#4.4.2)")
 	case err == smtp.ErrBareLF:

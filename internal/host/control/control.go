@@ -17,6 +17,7 @@ package control
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // The largest file and the longest line that are read.
@@ -40,6 +43,24 @@ func In(home string) Dir { return Dir{filepath.Join(home, "control")} }
 
 // Path is the name of a control file.
 func (d Dir) Path(name string) string { return filepath.Join(d.path, name) }
+
+// Stamp is a text that changes when one of some files does: is written, replaced,
+// created or removed. A process that serves many asks it before it reads them, and
+// reads them again when it has changed.
+func (d Dir) Stamp(names ...string) string {
+	var b []byte
+	for _, name := range names {
+		var st unix.Stat_t
+		if err := unix.Stat(d.Path(name), &st); err != nil {
+			b = append(b, err.Error()...)
+			continue
+		}
+		for _, n := range []int64{int64(st.Dev), int64(st.Ino), st.Size, st.Mtim.Nano(), st.Ctim.Nano()} {
+			b = binary.LittleEndian.AppendUint64(b, uint64(n))
+		}
+	}
+	return string(b)
+}
 
 // Line returns the first line of a file, and whether the file exists.
 func (d Dir) Line(name string) (line string, exists bool, err error) {

@@ -43,6 +43,14 @@ func Start(umask int) {
 	}
 }
 
+// Signals returns a channel of the signals that a server is told its duties by:
+// TERM to end, HUP to read its control files again.
+func Signals() <-chan os.Signal {
+	c := make(chan os.Signal, 8)
+	signal.Notify(c, syscall.SIGTERM, syscall.SIGHUP)
+	return c
+}
+
 // Descriptors returns descriptors 0 to 2, with nil in place of one that the caller
 // left closed, so that a child finds them as this process did.
 func Descriptors() []*os.File {

@@ -46,14 +46,17 @@ func New(in io.Reader, out io.Writer) Dialog {
 
 // Await waits until the client begins something: a command, a package. The server
 // calls it wherever the client may take its time, for over a Socket a dialog has no
-// buffers meanwhile; In and Out may be others afterwards. Nothing happens where
-// there is input already, or where the dialog is not over a Socket.
+// buffers meanwhile; In and Out may be others afterwards. There is nothing to wait
+// for where input is there already, or where the dialog is not over a Socket.
 //
 // An error is one of reading, but the end of the input, which the next read tells;
 // or ErrStopped, if the server may stop here and is to.
 func (d *Dialog) Await(mayStop bool) error {
 	if d.socket == nil {
 		return nil
+	}
+	if mayStop && d.socket.isStopped() {
+		return ErrStopped
 	}
 	d.socket.fresh = true
 	if d.In.Buffered() > 0 {
@@ -68,13 +71,13 @@ func (d *Dialog) Await(mayStop bool) error {
 	return err
 }
 
-// Release ends a dialog, which must not be used any more but by Await. What has not
-// been sent is lost.
+// Release ends a dialog over a Socket: others get its buffers. What has not been
+// sent is lost.
 func (d *Dialog) Release() {
 	if d.buffers != nil {
 		d.buffers.release()
+		d.buffers, d.In, d.Out = nil, nil, nil
 	}
-	d.buffers, d.In, d.Out = nil, nil, nil
 }
 
 func (d *Dialog) take(b *buffers) { d.buffers, d.In, d.Out = b, b.in, b.out }

@@ -34,6 +34,7 @@ type Socket struct {
 	until   time.Time     // for all; zero means no limit
 	fresh   bool          // the timeout for reading starts anew with the next read
 	read    int           // bytes since it did
+	ahead   []byte        // what Unread has put back
 
 	mu      sync.Mutex
 	stopped bool
@@ -76,7 +77,15 @@ func (s *Socket) renew() {
 	s.file.SetReadDeadline(s.deadline())
 }
 
+// Unread puts back what was read before the dialog began: it is read first.
+func (s *Socket) Unread(p []byte) { s.ahead = append([]byte(nil), p...) }
+
 func (s *Socket) Read(p []byte) (int, error) {
+	if len(s.ahead) > 0 {
+		n := copy(p, s.ahead)
+		s.ahead = s.ahead[n:]
+		return n, nil
+	}
 	if s.fresh || s.read >= pace {
 		s.renew()
 	}
@@ -101,6 +110,12 @@ func (s *Socket) Stop() {
 	if s.idle {
 		s.file.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+func (s *Socket) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // CloseWrite tells the client that nothing more will come, with the last of what
@@ -197,7 +212,7 @@ func (b *buffers) release() {
 
 // Read is for in.
 func (b *buffers) Read(p []byte) (int, error) {
-	if b.descriptor >= 0 {
+	if b.descriptor >= 0 && len(b.socket.ahead) == 0 {
 		n, err := ignoringEINTR(func() (int, error) { return unix.Read(b.descriptor, p) })
 		if n == 0 && err == nil {
 			err = io.EOF

@@ -59,6 +59,7 @@ type Message struct {
 	w        *bufio.Writer
 	started  error // why qmail-queue does not run
 	failed   error // the first write that failed
+	closed   bool
 }
 
 // A Rejection is what Close returns for a message that is not in the queue.
@@ -170,9 +171,20 @@ func (m *Message) Cancel() {
 	}
 }
 
+// Abandon gives a message up that has not been closed, and does nothing after
+// Close. Deferred, it leaves no qmail-queue waiting for the rest of a message,
+// whatever has happened, and nothing of it queued.
+func (m *Message) Abandon() {
+	if !m.closed {
+		m.Cancel()
+		m.Close()
+	}
+}
+
 // Close ends the envelope and waits for qmail-queue. The message is in the
 // queue if and only if it returns nil; otherwise the error is a *Rejection.
 func (m *Message) Close() error {
+	m.closed = true
 	m.endText()
 	if m.failed == nil {
 		m.failed = m.w.WriteByte(0)
