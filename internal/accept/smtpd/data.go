@@ -21,7 +21,7 @@ func (s *session) data() error {
 	case t == nil:
 		s.reply("503 MAIL first (#5.5.1)")
 		return nil
-	case t.recipients.count == 0:
+	case t.recipients.Count() == 0:
 		s.reply("503 RCPT first (#5.5.1)")
 		return nil
 	}
@@ -40,7 +40,7 @@ func (s *session) data() error {
 		return err
 	}
 	m.From(t.sender)
-	if err := t.recipients.each(m.To); err != nil {
+	if err := t.recipients.Each(m.To); err != nil {
 		s.client.Warn("warning: " + err.Error())
 		m.Cancel()
 	}

@@ -188,7 +188,7 @@ func (s *session) command(verb, argument string) error {
 // forget ends the transaction, if there is one.
 func (s *session) forget() {
 	if s.transaction != nil {
-		s.transaction.recipients.spool.Close()
+		s.transaction.recipients.Close()
 		s.transaction = nil
 	}
 }
@@ -218,7 +218,7 @@ func (s *session) mail(argument string) error {
 	s.transaction = &transaction{
 		sender:     sender,
 		badSender:  s.isBad(sender),
-		recipients: recipients{spool: spool.New(s.client.Tmp)},
+		recipients: recipients{spool.NewAddresses(s.client.Tmp)},
 	}
 	s.reply("250 ok")
 	return nil
@@ -245,8 +245,8 @@ func (s *session) rcpt(argument string) error {
 		s.reply("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
 		return nil
 	}
-	r := &s.transaction.recipients
-	if s.MaxRecipients > 0 && r.count >= s.MaxRecipients || !r.add(recipient) {
+	r := s.transaction.recipients
+	if s.MaxRecipients > 0 && r.Count() >= s.MaxRecipients || !r.add(recipient) {
 		s.reply("452 too many recipients (#4.5.3)")
 		return nil
 	}

@@ -37,17 +37,11 @@ func (s *Spool) Write(p []byte) (int, error) {
 }
 
 // store moves what is in memory to the file.
-func (s *Spool) store() error {
+func (s *Spool) store() (err error) {
 	if s.file == nil {
-		f, err := os.CreateTemp(s.dir, "goqmail-")
-		if err != nil {
+		if s.file, err = unnamed(s.dir); err != nil {
 			return err
 		}
-		if err := os.Remove(f.Name()); err != nil {
-			f.Close()
-			return err
-		}
-		s.file = f
 	}
 	if _, err := s.file.WriteAt(s.memory, s.stored); err != nil {
 		return err
@@ -75,4 +69,17 @@ func (s *Spool) Close() {
 		s.file.Close()
 	}
 	*s = Spool{dir: s.dir}
+}
+
+// unnamed makes a file without a name.
+func unnamed(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "goqmail-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

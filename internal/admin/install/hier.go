@@ -64,6 +64,7 @@ var programs = []struct {
 		"except",
 		"forward",
 		"preline",
+		"qmail-inject",
 		"qmail-instcheck",
 		"qmail-qmqpc",
 		"qmail-qmqpd",

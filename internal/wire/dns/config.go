@@ -1,0 +1,85 @@
+package dns
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Resolver knows whom to ask. It may be used by many at once.
+type Resolver struct {
+	Servers  []netip.AddrPort
+	Timeout  time.Duration // for each server, each time
+	Attempts int           // how often all servers are asked
+	Rotate   bool          // begin with any of the servers, to spread the load
+
+	// Dial connects to a server; nil means by the network. The context has no
+	// deadline.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Limits and defaults are those of resolv.conf(5).
+const (
+	port            = 53
+	maxServers      = 3
+	defaultTimeout  = 5
+	maxTimeout      = 30
+	defaultAttempts = 2
+	maxAttempts     = 5
+	maxConfig       = 64 << 10
+)
+
+// FromFile reads resolv.conf(5): the lines "nameserver", and of the options
+// "timeout", "attempts" and "rotate". As everywhere, a file that says nothing, or
+// is not there, means a server on this host.
+func FromFile(path string) *Resolver {
+	f, err := os.Open(path)
+	if err != nil {
+		return read(strings.NewReader(""))
+	}
+	defer f.Close()
+	return read(f)
+}
+
+func read(file io.Reader) *Resolver {
+	r := &Resolver{Timeout: defaultTimeout * time.Second, Attempts: defaultAttempts}
+	lines := bufio.NewScanner(io.LimitReader(file, maxConfig))
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		switch {
+		case len(words) < 2:
+		case words[0] == "nameserver":
+			if address, err := netip.ParseAddr(words[1]); err == nil && len(r.Servers) < maxServers {
+				r.Servers = append(r.Servers, netip.AddrPortFrom(address, port))
+			}
+		case words[0] == "options":
+			for _, option := range words[1:] {
+				r.set(option)
+			}
+		}
+	}
+	if len(r.Servers) == 0 {
+		r.Servers = []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)}
+	}
+	return r
+}
+
+func (r *Resolver) set(option string) {
+	name, value, _ := strings.Cut(option, ":")
+	n, err := strconv.Atoi(value)
+	number := err == nil && n > 0
+	switch {
+	case name == "timeout" && number:
+		r.Timeout = time.Duration(min(n, maxTimeout)) * time.Second
+	case name == "attempts" && number:
+		r.Attempts = min(n, maxAttempts)
+	case name == "rotate":
+		r.Rotate = true
+	}
+}
