@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -200,15 +201,25 @@ func (s *Server) refuse(c *client, text string) {
 	c.socket.Write([]byte(s.Refusal(text)))
 }
 
-// close closes the connection. Where it ends for another reason than that the
-// client has ended it, the client may have sent more than was read, and to close it
-// at once could make the kernel throw away what the client was told last.
+// close closes the connection. A client that may have sent more than was read gets
+// the time to take in what it was told last, which the kernel would throw away
+// otherwise.
 func (c *client) close(err error) {
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !silent(err) {
 		c.socket.CloseWrite()
 		c.socket.Limit(0, time.Now().Add(lingerPatience))
 		const most = 1 << 20
 		io.CopyN(io.Discard, c.socket, most)
 	}
 	c.socket.Close()
+}
+
+// silent tells whether a session has ended where the client was not sending.
+func silent(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, dialog.ErrStopped, os.ErrDeadlineExceeded} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }

@@ -13,7 +13,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// A System is a running qmail-start with all its daemons.
+// A System is a running qmail-start with all its daemons, or another program.
 type System struct {
 	s   *Site
 	cmd *exec.Cmd
@@ -32,17 +32,40 @@ func (s *Site) Up(args ...string) *System {
 	if len(args) == 0 {
 		args = []string{"./Mailbox"}
 	}
+	y := s.Start(Command{Program: "qmail-start", Args: args})
+	y.WaitLog(`^status: local 0/\d+ remote 0/\d+$`)
+	return y
+}
+
+// Start starts a program that goes on running. What it writes on descriptors 1 and
+// 2 is its log. It is stopped when the test ends.
+func (s *Site) Start(c Command) *System {
+	s.t.Helper()
 	r, w, err := os.Pipe()
 	s.must(err)
 	y := &System{s: s, more: make(chan struct{}), done: make(chan struct{})}
-	y.cmd = s.command(Command{Program: "qmail-start", Args: args})
-	y.cmd.Stdout, y.cmd.Stderr = w, w
+	y.cmd = s.command(c)
+	y.cmd.Stdin, y.cmd.Stdout, y.cmd.Stderr = c.Stdin, w, w
 	s.must(y.cmd.Start())
 	w.Close()
 	go y.follow(r)
 	s.t.Cleanup(y.stop)
-	y.WaitLog(`^status: local 0/\d+ remote 0/\d+$`)
 	return y
+}
+
+// Pid is the number of the process.
+func (y *System) Pid() int { return y.cmd.Process.Pid }
+
+// Wait waits for the end of the program and returns its exit code.
+func (y *System) Wait() int {
+	y.s.t.Helper()
+	select {
+	case <-y.done:
+	case <-time.After(patience):
+		y.s.t.Fatalf("still running:\n%s", y.Log())
+	}
+	y.cmd.Wait()
+	return y.cmd.ProcessState.ExitCode()
 }
 
 func (y *System) follow(r *os.File) {
@@ -96,7 +119,7 @@ func (y *System) WaitEmpty() {
 	y.s.Eventually("an empty queue", func() bool { return len(y.s.QueueFiles()) == 0 })
 }
 
-// Signal sends a signal to qmail-send.
+// Signal sends a signal to qmail-send, or what was started.
 func (y *System) Signal(sig syscall.Signal) { y.cmd.Process.Signal(sig) }
 
 // Stop ends qmail-send by TERM and waits until the last of its children is gone.
