@@ -61,8 +61,11 @@ var programs = []struct {
 	{"root", 0o755, []string{
 		"bouncesaying",
 		"condredirect",
+		"datemail",
 		"except",
 		"forward",
+		"mailsubj",
+		"predate",
 		"preline",
 		"qmail-inject",
 		"qmail-instcheck",
@@ -76,6 +79,7 @@ var programs = []struct {
 		"qmail-tcpok",
 		"qmail-tcpto",
 		"qsmhook",
+		"sendmail",
 	}},
 }
 

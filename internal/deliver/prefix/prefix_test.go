@@ -3,11 +3,9 @@ package prefix
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"goqmail/internal/mail/outcome"
 )
@@ -131,26 +129,6 @@ func TestQsmhook(t *testing.T) {
 		if err := Qsmhook(environment(name), files, []string{"cat"}); err == nil || err.Error() != "incorrect usage" {
 			t.Errorf("without %s: %v", name, err)
 		}
-	}
-}
-
-// TestUnread: a program need not read the message, however long it is.
-func TestUnread(t *testing.T) {
-	for script, code := range map[string]int{"exit 0": 0, "exec <&-; exit 3": 3, "read line; exit 99": 99} {
-		files, _ := delivery(t, strings.Repeat("0123456789abcde\n", 1<<17))
-		if err := feed(files, []string{"sh", "-c", script}, "x\n", files[0]); exitCode(err) != code {
-			t.Errorf("%s: %v", script, err)
-		}
-	}
-}
-
-// TestBrokenMessage: a program never sees the end of a message that is not whole.
-func TestBrokenMessage(t *testing.T) {
-	files, printed := delivery(t, "")
-	message := io.MultiReader(strings.NewReader("begin\n"), iotest.ErrReader(errors.New("broken")))
-	err := feed(files, []string{"sh", "-c", "cat >/dev/null; echo whole"}, "", message)
-	if err == nil || err.Error() != "unable to copy input: broken" || printed() != "" {
-		t.Errorf("%v %q", err, printed())
 	}
 }
 

@@ -39,7 +39,7 @@ func Preline(env Environment, files []*os.File, args []string) error {
 	if len(program) == 0 {
 		return usagePreline
 	}
-	err := feed(files, program, l.String(), files[0])
+	err := child.Feed(files, program, l.String(), files[0])
 	if child.Missing(err) {
 		return outcome.Fail("unable to run %s: %s", program[0], errno.Text(err))
 	}

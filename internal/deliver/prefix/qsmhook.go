@@ -67,14 +67,14 @@ func Qsmhook(env Environment, files []*os.File, args []string) error {
 	for _, arg := range program {
 		expanded = append(expanded, expand(arg, map[byte]string{'%': "%", 'g': sender, 'h': host, 'u': recipient}))
 	}
-	err := feed(files, expanded, l.String(), files[0])
+	err := child.Feed(files, expanded, l.String(), files[0])
 	var status *outcome.Status
 	switch {
 	case err == nil, errors.As(err, &status):
 		return err
 	case child.Missing(err):
 		return errNotFound
-	case errors.Is(err, errRead):
+	case errors.Is(err, child.ErrInput):
 		return errMessage
 	}
 	return errProblem

@@ -46,6 +46,10 @@ func New(args []string, accepted string) *Reader {
 // Rest returns what follows the options, once Next has returned false.
 func (r *Reader) Rest() []string { return r.args }
 
+// Skip leaves out the letters behind the option in the same argument: they are the
+// value of one that need not have any.
+func (r *Reader) Skip() { r.cluster = "" }
+
 // Next goes to the next option, if there is one. Behind a Problem it goes on.
 func (r *Reader) Next() bool {
 	if r.cluster == "" && !r.open() {

@@ -63,6 +63,19 @@ func TestEmptyArguments(t *testing.T) {
 	}
 }
 
+// TestSkip: what is left out are letters of the same argument.
+func TestSkip(t *testing.T) {
+	r := New([]string{"-nxyz", "-N", "a"}, "nN")
+	var got string
+	for r.Next() {
+		got += string(r.Letter)
+		r.Skip()
+	}
+	if got != "nN" || !slices.Equal(r.Rest(), []string{"a"}) {
+		t.Errorf("%q, %q", got, r.Rest())
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add("-nN\n-t\n--\nx", "nNt:")
 	f.Fuzz(func(t *testing.T, args, accepted string) {

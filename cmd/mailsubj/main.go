@@ -1,0 +1,17 @@
+// mailsubj sends a message with a subject (mailsubj(1)).
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"goqmail/internal/accept/prepend"
+	"goqmail/internal/host/home"
+	"goqmail/internal/host/process"
+)
+
+func main() {
+	process.Start(process.KeepUmask)
+	inject := []string{filepath.Join(home.Dir(), "bin/qmail-inject")}
+	process.Exit("mailsubj", prepend.Mailsubj(process.Descriptors(), inject, os.Args[1:], os.Stdin))
+}
