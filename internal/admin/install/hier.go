@@ -56,6 +56,7 @@ var programs = []struct {
 		"qmail-getpw",
 		"qmail-local",
 		"qmail-pw2u",
+		"qmail-remote",
 		"qmail-rspawn",
 	}},
 	{"root", 0o755, []string{

@@ -1,0 +1,167 @@
+// Package remote is qmail-remote (qmail-remote(8)): it sends a message to
+// recipients at another host by SMTP, and reports.
+//
+//	reports   = { recipient NUL } message NUL
+//	recipient = "r"          accepted
+//	          | "h" text     refused for good
+//	          | "s" text     refused for now
+//	message   = "K" text     the host has taken responsibility for all "r"
+//	          | "Z" text     it has not, and later it may
+//	          | "D" text     it has not and will not
+//
+// Recipients are reported in the order in which they were given, as far as the
+// session came. The texts go to senders in bounces and to the log, where programs
+// look for them: those that qmail has are its to the byte.
+//
+// Which hosts are tried is in hosts.go, what is said to them in session.go. A host
+// that cannot be reached, or does not want to talk at all, is passed over for the
+// next one, and so is one that has recently timed out more than once (wire/tcpto).
+// The first that takes the name of this host is the one whose word counts.
+//
+// A delivery changes nothing outside of it but that table. Any number of them may run
+// at once.
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"goqmail/internal/host/ipme"
+	"goqmail/internal/wire/dns"
+	"goqmail/internal/wire/smtp"
+	"goqmail/internal/wire/tcpto"
+)
+
+// A Delivery is a message to be sent.
+type Delivery struct {
+	Host       string // a domain name, or an address in brackets
+	Sender     string
+	Recipients []string
+	Message    io.Reader
+}
+
+// A Config is what deliveries have in common.
+type Config struct {
+	Home     string
+	Resolver Resolver
+	Timeouts tcpto.Table
+	Own      func() (ipme.Set, error) // the addresses of this machine
+	Connect  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	Now      func() time.Time
+}
+
+// A Resolver knows the DNS.
+type Resolver interface {
+	Exchangers(ctx context.Context, name dns.Name) ([]dns.Exchanger, error)
+	Addresses(ctx context.Context, name dns.Name) ([]netip.Addr, error)
+}
+
+// Deliver carries out a delivery and returns the reports.
+func (c Config) Deliver(ctx context.Context, d Delivery) []byte {
+	var r reports
+	r.add(c.deliver(ctx, d, &r))
+	return r.text.Bytes()
+}
+
+// ImproperlyInvoked is the report on a call with the wrong arguments.
+func ImproperlyInvoked() []byte {
+	var r reports
+	r.add(improperlyInvoked)
+	return r.text.Bytes()
+}
+
+// reports are handed out when the delivery is over.
+type reports struct{ text bytes.Buffer }
+
+func (r *reports) add(report string) {
+	r.text.WriteString(report)
+	r.text.WriteByte(0)
+}
+
+// deliver adds reports on recipients, and returns the one on the message.
+func (c Config) deliver(ctx context.Context, d Delivery, r *reports) string {
+	s, err := c.settings()
+	if err != nil {
+		return c.withoutSettings()
+	}
+	if smtp.HasLineBreak(d.Sender) {
+		return senderWithLineBreak
+	}
+	to, err := s.destination(d.Host)
+	if err != nil {
+		return badRoute
+	}
+	own, err := c.Own()
+	if err != nil {
+		return noResources
+	}
+	found := noConnection
+	for address, err := range c.hosts(ctx, to, own) {
+		if err != nil {
+			return lookupReport(err, to.host)
+		}
+		session, report := c.open(ctx, s, netip.AddrPortFrom(address, to.port))
+		if session != nil {
+			return session.send(d, r)
+		}
+		if found == noConnection {
+			found = report
+		}
+	}
+	return found
+}
+
+// withoutSettings tells why there are no settings: often there is no home at all.
+func (c Config) withoutSettings() string {
+	if _, err := os.Stat(c.Home); errors.Is(err, fs.ErrNotExist) {
+		return noHome
+	}
+	return noControl
+}
+
+// A host that has timed out is passed over for an hour or so. Not everybody shall
+// try again at the same time: it is 60 to 91 times 64 seconds.
+func passedOver() time.Duration {
+	return time.Duration(60+rand.IntN(32)) * 64 * time.Second
+}
+
+// open connects to a host and begins a session. Without a session there is a report,
+// which is noConnection if the host was not reached.
+func (c Config) open(ctx context.Context, s settings, to netip.AddrPort) (*session, string) {
+	conn, err := c.connect(ctx, s.timeoutConnect, to)
+	if err != nil {
+		return nil, noConnection
+	}
+	return begin(conn, s, partner(to.Addr()))
+}
+
+// connect connects to a host, unless it has timed out before, and notes what comes of
+// it. Trouble with the notes is no trouble for the mail.
+func (c Config) connect(ctx context.Context, timeout time.Duration, to netip.AddrPort) (net.Conn, error) {
+	host := to.Addr()
+	record, known := c.Timeouts.Find(host)
+	if record.Unreachable(c.Now(), passedOver()) {
+		return nil, errTimedOutBefore
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := c.Connect(ctx, to)
+	var n net.Error
+	switch {
+	case errors.As(err, &n) && n.Timeout():
+		c.Timeouts.TimedOut(host, c.Now())
+	case known && record.Timeouts > 0:
+		c.Timeouts.Answered(host)
+	}
+	return conn, err
+}
+
+var errTimedOutBefore = errors.New("connection attempts have timed out before")

@@ -1,0 +1,97 @@
+package remote
+
+import (
+	"errors"
+	"strings"
+
+	"goqmail/internal/host/control"
+	"goqmail/internal/mail/fold"
+)
+
+// routes are what control/smtproutes has, a list of entries
+//
+//	host:relay     for the host
+//	.domain:relay  for all hosts below domain, but not domain itself
+//	:relay         for every host
+//
+// The entry for the host itself counts, otherwise that with the longest .domain, and
+// of several for the same the last one. Case does not matter. A host may be an
+// address in brackets.
+//
+//	relay = [ name [ ":" port ] ]
+//	name  = domain | "[" address "]" | IPv4 address
+//
+// Mail for the host goes to the relay, whose exchangers do not count. An empty relay
+// means that there is no route.
+type routes fold.Map
+
+func newRoutes(entries []string) routes {
+	r := make(routes, len(entries))
+	for _, entry := range entries {
+		if host, relay, ok := cutHost(entry, ':'); ok {
+			r[fold.Lower(host)] = relay
+		}
+	}
+	return r
+}
+
+// cutHost is strings.Cut, but for what is in brackets at the beginning.
+func cutHost(text string, separator byte) (host, rest string, ok bool) {
+	from := 0
+	if strings.HasPrefix(text, "[") {
+		from = strings.IndexByte(text, ']') + 1
+	}
+	at := strings.IndexByte(text[from:], separator)
+	if at < 0 {
+		return text, "", false
+	}
+	return text[:from+at], text[from+at+1:], true
+}
+
+// relay returns what the entry for a host has, or nothing.
+func (r routes) relay(host string) string {
+	host = fold.Lower(host)
+	for i := 0; i <= len(host); i++ {
+		if i == 0 || i == len(host) || host[i] == '.' {
+			if relay, ok := r[host[i:]]; ok {
+				return relay
+			}
+		}
+	}
+	return ""
+}
+
+// portSMTP is where mail is taken, unless a route says otherwise.
+const portSMTP = 25
+
+// A destination is where mail goes.
+type destination struct {
+	host  string
+	port  uint16
+	relay bool // by a route
+}
+
+// errRoute says that the relay of a route makes no sense.
+var errRoute = errors.New("malformed relay")
+
+// destination tells where mail for a host goes.
+func (s settings) destination(host string) (destination, error) {
+	relay := s.routes.relay(host)
+	if relay == "" {
+		return destination{host, portSMTP, false}, nil
+	}
+	name, portText, hasPort := cutHost(relay, ':')
+	port := uint64(portSMTP)
+	if hasPort {
+		// What follows the digits is ignored, as ever: other qmails have
+		// passwords there.
+		port, hasPort = control.LeadingNumber(portText)
+		if !hasPort || port == 0 || port > 65535 {
+			return destination{}, errRoute
+		}
+	}
+	if name == "" {
+		return destination{}, errRoute
+	}
+	return destination{name, uint16(port), true}, nil
+}

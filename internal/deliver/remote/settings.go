@@ -1,0 +1,48 @@
+package remote
+
+import (
+	"errors"
+	"time"
+
+	"goqmail/internal/host/control"
+	"goqmail/internal/wire/smtp"
+)
+
+// What control files say that are not there, in seconds.
+const (
+	defaultTimeoutConnect = 60
+	defaultTimeoutRemote  = 1200
+)
+
+// maxTimeout is the longest time that is waited for anything.
+const maxTimeout = 24 * time.Hour
+
+// settings are what the control files say.
+type settings struct {
+	name           string // of this host, for saying hello
+	timeoutConnect time.Duration
+	timeoutRemote  time.Duration
+	routes         routes
+}
+
+// errNoName says that this host does not know its name.
+var errNoName = errors.New("no name to say hello with in control/helohost or control/me")
+
+// settings reads the control files. They are read for each delivery, so that a
+// change counts at once.
+func (c Config) settings() (settings, error) {
+	dir := control.In(c.Home)
+	name, errName := dir.LineOrMe("helohost", "")
+	if errName == nil && (name == "" || smtp.HasLineBreak(name)) {
+		errName = errNoName
+	}
+	connect, errConnect := dir.Number("timeoutconnect", defaultTimeoutConnect)
+	remote, errRemote := dir.Number("timeoutremote", defaultTimeoutRemote)
+	entries, _, errRoutes := dir.List("smtproutes")
+	return settings{name, seconds(connect), seconds(remote), newRoutes(entries)},
+		errors.Join(errName, errConnect, errRemote, errRoutes)
+}
+
+func seconds(n uint64) time.Duration {
+	return time.Duration(min(n, uint64(maxTimeout/time.Second))) * time.Second
+}
