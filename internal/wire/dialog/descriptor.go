@@ -35,15 +35,29 @@ func (d Descriptor) Read(p []byte) (int, error) {
 	}
 }
 
+// Write writes all of p: to a socket in as few pieces as the kernel takes, to
+// anything else in pieces so small that none of them blocks once there is room.
 func (d Descriptor) Write(p []byte) (int, error) {
 	written := 0
+	socket := true
 	for written < len(p) {
-		if err := d.wait(unix.POLLOUT); err != nil {
+		var n int
+		var err error
+		if socket {
+			n, err = unix.SendmsgN(d.FD, p[written:], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		} else if err = d.wait(unix.POLLOUT); err != nil {
 			return written, err
+		} else {
+			n, err = unix.Write(d.FD, p[written:min(len(p), written+outputSize)])
 		}
-		n, err := unix.Write(d.FD, p[written:min(len(p), written+outputSize)])
 		switch {
-		case err == unix.EINTR, err == unix.EAGAIN:
+		case err == unix.ENOTSOCK:
+			socket = false
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			if err := d.wait(unix.POLLOUT); err != nil {
+				return written, err
+			}
 		case err != nil:
 			return written, os.NewSyscallError("write", err)
 		default:
@@ -51,6 +65,13 @@ func (d Descriptor) Write(p []byte) (int, error) {
 		}
 	}
 	return written, nil
+}
+
+// SendAtOnce makes a TCP connection send what is written without waiting for the
+// client to acknowledge what it has got (RFC 896), which the client may put off
+// for 40 ms. What a Dialog writes at once is all that there is to be sent.
+func (d Descriptor) SendAtOnce() {
+	unix.SetsockoptInt(d.FD, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 }
 
 // wait waits until the descriptor is ready. It says os.ErrDeadlineExceeded where

@@ -108,3 +108,49 @@ func TestDescriptorOfAnotherMode(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
+
+func TestDescriptorOfASocket(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.Repeat([]byte("0123456789"), 200_000)
+	go func() {
+		Descriptor{FD: pair[0], Timeout: time.Hour}.Write(text)
+		unix.Close(pair[0])
+	}()
+	got, err := io.ReadAll(Descriptor{FD: pair[1], Timeout: time.Hour})
+	if err != nil || !bytes.Equal(got, text) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	unix.Close(pair[1])
+}
+
+func TestDescriptorOfASocketTimesOut(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Descriptor{FD: pair[0], Timeout: time.Millisecond}
+	if n, err := d.Write(make([]byte, 1<<24)); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 {
+		t.Errorf("write: %d bytes, %v", n, err)
+	}
+	unix.Close(pair[1])
+	if _, err := d.Write([]byte("x")); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("write to a closed socket: %v", err)
+	}
+	unix.Close(pair[0])
+}
+
+func TestSendAtOnce(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	Descriptor{FD: fd}.SendAtOnce()
+	if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); on != 1 || err != nil {
+		t.Error(on, err)
+	}
+	Descriptor{FD: 9999}.SendAtOnce()
+}
