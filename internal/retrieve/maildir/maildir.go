@@ -5,18 +5,21 @@
 // is what their modification times say. What was delivered within the present second
 // is left for the next time: something that comes before it in the order may still
 // follow.
+//
+// What else may be in a maildir, a link, a fifo, a device, is neither followed nor
+// opened nor waited for. So a reader may be run for a user it has no reason to trust.
 package maildir
 
 import (
 	"cmp"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Remnant is the age, by its last access, at which a file in tmp is what a delivery
@@ -34,21 +37,42 @@ type Message struct {
 	Name      string // in the maildir, such as "new/1795525500.M1P2Q3.host"
 	Delivered time.Time
 	Size      int64 // in bytes
+
+	inode uint64
 }
 
-// Scan lists the messages in some of the directories of a maildir, the oldest
-// first. The error is an *fs.PathError whose path is the directory that could not
-// be read, as it is named in the maildir.
-func Scan(maildir string, now time.Time, directories ...string) ([]Message, error) {
+// A Dir is an open maildir.
+type Dir struct{ fd int }
+
+// Open opens a maildir. Like chdir, it takes the right to search the directory. The
+// error is an *fs.PathError.
+func Open(maildir string) (*Dir, error) {
+	if maildir == "" {
+		return nil, &fs.PathError{Op: "open", Path: maildir, Err: unix.ENOENT}
+	}
+	fd, err := unix.Open(maildir+"/.", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: maildir, Err: err}
+	}
+	return &Dir{fd}, nil
+}
+
+// Close closes the maildir.
+func (d *Dir) Close() { unix.Close(d.fd) }
+
+// Scan lists the messages in some of the directories, the oldest first. The error is
+// an *fs.PathError whose path is the directory that could not be read, as it is
+// named in the maildir.
+func (d *Dir) Scan(now time.Time, directories ...string) ([]Message, error) {
 	var messages []Message
 	for _, dir := range directories {
-		err := walk(maildir+"/"+dir, func(name string, info fs.FileInfo) {
-			if info.Mode().IsRegular() && info.ModTime().Unix() < now.Unix() {
-				messages = append(messages, Message{dir + "/" + name, info.ModTime(), info.Size()})
+		err := d.walk(dir, func(name string, st *unix.Stat_t) {
+			if st.Mtim.Sec < now.Unix() {
+				messages = append(messages, Message{dir + "/" + name, time.Unix(st.Mtim.Unix()), st.Size, st.Ino})
 			}
 		})
 		if err != nil {
-			return nil, &fs.PathError{Op: "scan", Path: dir, Err: errors.Unwrap(err)}
+			return nil, &fs.PathError{Op: "scan", Path: dir, Err: err}
 		}
 	}
 	slices.SortFunc(messages, func(a, b Message) int {
@@ -57,42 +81,60 @@ func Scan(maildir string, now time.Time, directories ...string) ([]Message, erro
 	return messages, nil
 }
 
+// Scan is Dir.Scan for a maildir that is only looked through.
+func Scan(maildir string, now time.Time, directories ...string) ([]Message, error) {
+	d, err := Open(maildir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Scan(now, directories...)
+}
+
 // Clean removes what dead deliveries have left in tmp. Trouble is no reason not to
 // read mail, so none is reported.
-func Clean(maildir string, now time.Time) {
-	tmp := maildir + "/tmp"
-	walk(tmp, func(name string, info fs.FileInfo) {
-		st, ok := info.Sys().(*syscall.Stat_t)
-		if ok && info.Mode().IsRegular() && now.Sub(time.Unix(st.Atim.Unix())) > Remnant {
-			os.Remove(tmp + "/" + name)
+func (d *Dir) Clean(now time.Time) {
+	d.walk("tmp", func(name string, st *unix.Stat_t) {
+		if now.Sub(time.Unix(st.Atim.Unix())) > Remnant {
+			unix.Unlinkat(d.fd, "tmp/"+name, 0)
 		}
 	})
 }
 
-// walk calls visit for the files in a directory that are not hidden. One that
-// vanishes meanwhile has been taken away by another reader. The error is an
-// *fs.PathError.
-func walk(dir string, visit func(name string, info fs.FileInfo)) error {
-	f, err := os.Open(dir)
+// Clean is Dir.Clean.
+func Clean(maildir string, now time.Time) {
+	d, err := Open(maildir)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	d.Clean(now)
+}
+
+// walk calls visit for the regular files in a directory that are not hidden. One
+// that vanishes meanwhile has been taken away by another reader.
+func (d *Dir) walk(sub string, visit func(name string, st *unix.Stat_t)) error {
+	fd, err := unix.Openat(d.fd, sub, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
+	f := os.NewFile(uintptr(fd), sub)
 	defer f.Close()
 	for {
 		names, err := f.Readdirnames(1000)
 		for _, name := range names {
-			if strings.HasPrefix(name, ".") {
-				continue
-			}
-			if info, err := os.Stat(dir + "/" + name); err == nil {
-				visit(name, info)
+			var st unix.Stat_t
+			if !strings.HasPrefix(name, ".") && unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && regular(&st) {
+				visit(name, &st)
 			}
 		}
 		switch {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return &fs.PathError{Op: "read", Path: dir, Err: err}
+			return err
 		}
 	}
 }
+
+func regular(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFREG }

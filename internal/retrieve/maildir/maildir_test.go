@@ -55,6 +55,7 @@ func TestScan(t *testing.T) {
 	os.Mkdir(dir+"/new/directory", 0o700)
 	unix.Mkfifo(dir+"/new/pipe", 0o600)
 	os.Symlink("nothing", dir+"/new/dangling")
+	os.Symlink("b", dir+"/new/link")
 	for _, c := range []struct {
 		directories []string
 		want        string
