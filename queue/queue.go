@@ -53,6 +53,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -108,6 +110,7 @@ func (k Kind) split() bool {
 type Queue struct {
 	dir   string
 	split uint64
+	mess  place         // what mess was when its subdirectories were counted
 	begun atomic.Uint64 // how many entries this process has begun
 }
 
@@ -124,6 +127,7 @@ func Open(dir string) (*Queue, error) {
 		return nil, fmt.Errorf("unable to open queue: %w", err)
 	}
 	mess := q.join(string(Mess))
+	q.mess = placeOf(mess)
 	entries, err := os.ReadDir(mess)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("unable to open queue: %w", err)
@@ -142,6 +146,28 @@ func Open(dir string) (*Queue, error) {
 	}
 	q.split = count
 	return q, nil
+}
+
+// A place is a directory with what is in it.
+type place struct {
+	dev, ino     uint64
+	mtime, ctime int64
+}
+
+// placeOf looks at a directory; it is zero where there is none.
+func placeOf(dir string) place {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return place{}
+	}
+	return place{uint64(st.Dev), st.Ino, st.Mtim.Nano(), st.Ctim.Nano()}
+}
+
+// Changed tells whether the queue was moved or made anew since it was opened, so that
+// it must be opened again. It is for programs that keep a queue open for long.
+func (q *Queue) Changed() bool {
+	now := placeOf(q.join(string(Mess)))
+	return now != q.mess || now == place{}
 }
 
 // Split is how many subdirectories mess, info, local and remote have.

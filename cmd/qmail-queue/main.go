@@ -12,10 +12,19 @@ import (
 	"goqmail/internal/host/account"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
+	"goqmail/internal/wire/resident"
+	"goqmail/internal/wire/submit"
 	"goqmail/queue"
 )
 
 func main() {
+	if resident.Asked(os.Args) {
+		process.StartSetuid(0o033, resident.Socket)
+		if reside() != nil {
+			os.Exit(81)
+		}
+		return
+	}
 	process.StartSetuid(0o033)
 	expire()
 	os.Exit(exitCode(run()))
@@ -23,12 +32,9 @@ func main() {
 
 // run queues the message on descriptor 0 with the envelope on descriptor 1.
 func run() error {
-	if _, err := os.Stat(home.Dir() + "/."); err != nil {
-		return errHome
-	}
-	q, err := queue.Open(home.Dir() + "/queue")
+	q, err := open()
 	if err != nil {
-		return errQueue
+		return err
 	}
 	if process.Closed(0) || process.Closed(1) {
 		return enqueue.ErrRead
@@ -38,6 +44,30 @@ func run() error {
 		return err
 	}
 	return enqueue.Accept(q, os.Stdin, os.Stdout, by, time.Now)
+}
+
+// reside queues message after message for the parent.
+func reside() error {
+	service := &enqueue.Service{Open: open, Submitter: submitter, Now: time.Now}
+	return resident.Serve(submit.AtOnce, func(r *resident.Request) []string {
+		message, envelope, err := submit.ReadRequest(r)
+		if err != nil {
+			return submit.Reply(exitCode(err), 0, "")
+		}
+		qp, err := service.Accept(message, envelope)
+		return submit.Reply(exitCode(err), qp, "")
+	})
+}
+
+func open() (*queue.Queue, error) {
+	if _, err := os.Stat(home.Dir() + "/."); err != nil {
+		return nil, errHome
+	}
+	q, err := queue.Open(home.Dir() + "/queue")
+	if err != nil {
+		return nil, errQueue
+	}
+	return q, nil
 }
 
 // submitter is the user who runs this program.

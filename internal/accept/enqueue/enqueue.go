@@ -40,7 +40,7 @@ var (
 
 // A Submitter is who runs qmail-queue.
 type Submitter struct {
-	PID  int
+	PID  int // process number of qmail-queue, or what stands for it
 	UID  uint32
 	Name string // alias, qmaild, qmails, or anything else
 }

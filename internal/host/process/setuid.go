@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -24,7 +25,7 @@ var runtimeVariables = []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT"}
 //     it before the first line of ours ran. (What it prints because of it before
 //     that goes to the caller's own descriptor 2.)
 //   - Descriptors above 2 are closed, whatever they are: they may be so many that
-//     no file could be opened.
+//     no file could be opened. The program may keep some that it has looked at.
 //   - The signals of the terminal and those of CPU limits are ignored, as
 //     qmail-queue always did: a message that is being accepted is not to be lost
 //     because somebody hangs up.
@@ -33,10 +34,10 @@ var runtimeVariables = []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT"}
 // ignored but matter are caught, which undoes both; a limit that is too low makes
 // a system call fail, or the runtime before main, and either is a temporary
 // failure for whoever waits; the working directory is not used.
-func StartSetuid(umask int) {
+func StartSetuid(umask int, keep ...int) {
 	Start(umask)
 	scrubRuntime()
-	closeInherited()
+	closeInherited(keep)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGVTALRM, syscall.SIGPROF, syscall.SIGXCPU)
 }
 
@@ -55,10 +56,10 @@ func scrubRuntime() {
 // closeInherited closes the descriptors above 2, but for those that have no file
 // type. Such are the epoll and eventfd that the runtime may have opened for
 // itself by now; a caller's, which nobody will look at, stay as well.
-func closeInherited() {
+func closeInherited(keep []int) {
 	for _, fd := range openDescriptors() {
 		var st unix.Stat_t
-		if fd > 2 && unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != 0 {
+		if fd > 2 && !slices.Contains(keep, fd) && unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != 0 {
 			unix.Close(fd)
 		}
 	}

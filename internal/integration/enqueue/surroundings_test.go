@@ -20,8 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) { site.Main(m) }
-
 const runtimeVariables = "GODEBUG=inittrace=1,gctrace=1 GOGC=1 GOMEMLIMIT=1 GOMAXPROCS=100 GOTRACEBACK=crash"
 
 // TestSurroundings: how the program is started does not matter.

@@ -30,7 +30,7 @@ var hostiles = map[string]hostile{
 	"hello and nothing":         {func() { greet(); select {} }, ErrLost},
 	"hello and stopped":         {func() { greet(); stop() }, ErrLost},
 	"hello and end":             {func() { greet(); next() }, ErrLost},
-	"hello and half an end":     {func() { greet(); next(); unix.Shutdown(socketFD, unix.SHUT_WR); select {} }, ErrLost},
+	"hello and half an end":     {func() { greet(); next(); unix.Shutdown(Socket, unix.SHUT_WR); select {} }, ErrLost},
 	"hello twice":               {func() { greet(); next(); greet(); stop() }, ErrLost},
 	"garbage":                   {func() { greet(); next(); raw("5:reply,1:x,"); stop() }, ErrLost},
 	"a packet that is too long": {func() { greet(); next(); raw(strings.Repeat("x", MaxRecord+1)); stop() }, ErrLost},
@@ -49,7 +49,7 @@ var hostiles = map[string]hostile{
 	"a flood":               {func() { greet(); flood(record{kind: reply, number: next() + 1}); stop() }, ErrLost},
 	"a flood of replies":    {func() { greet(); flood(record{kind: reply, number: next()}) }, nil},
 	"a flood of pongs":      {func() { greet(); next(); flood(record{kind: pong, number: 1}); stop() }, ErrLost},
-	"closes and lingers":    {func() { greet(); next(); unix.Close(socketFD); select {} }, ErrLost},
+	"closes and lingers":    {func() { greet(); next(); unix.Close(Socket); select {} }, ErrLost},
 	"refuses":               {func() { greet(); say(record{kind: refuse, number: next()}); next() }, ErrRefused},
 }
 
@@ -60,15 +60,15 @@ func greet() { say(newHello(own(), 9)) }
 func say(r record) { b, _ := r.appendTo(nil); raw(string(b)) }
 
 func raw(packet string) error {
-	unix.SetNonblock(socketFD, false)
-	return unix.Sendmsg(socketFD, []byte(packet), nil, nil, unix.MSG_NOSIGNAL)
+	unix.SetNonblock(Socket, false)
+	return unix.Sendmsg(Socket, []byte(packet), nil, nil, unix.MSG_NOSIGNAL)
 }
 
 func rights(r record, n int) {
 	fds := make([]int, n)
 	b, _ := r.appendTo(nil)
-	unix.SetNonblock(socketFD, false)
-	unix.Sendmsg(socketFD, b, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL)
+	unix.SetNonblock(Socket, false)
+	unix.Sendmsg(Socket, b, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL)
 }
 
 func flood(r record) {
@@ -84,9 +84,9 @@ func stop() {
 
 // next waits for a request and tells its number; 0 is the end.
 func next() uint64 {
-	unix.SetNonblock(socketFD, false)
+	unix.SetNonblock(Socket, false)
 	b := make([]byte, MaxRecord)
-	n, err := unix.Read(socketFD, b)
+	n, err := unix.Read(Socket, b)
 	if err != nil || n == 0 {
 		return 0
 	}

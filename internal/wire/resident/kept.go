@@ -164,6 +164,9 @@ func (c *kept) call(q Request) ([]string, error) {
 	if len(q.Files) > MaxFiles {
 		return nil, fmt.Errorf("%w: %d descriptors", ErrClassic, len(q.Files))
 	}
+	if c.pool.c.Full && len(c.slots) == cap(c.slots) {
+		return nil, fmt.Errorf("%w: enough in flight", ErrClassic)
+	}
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()

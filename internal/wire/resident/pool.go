@@ -26,6 +26,7 @@ type Config struct {
 
 	Children int           // how many processes at most, of all keys (256)
 	InFlight int           // requests at once in one child (100)
+	Full     bool          // a request above that gets ErrClassic, rather than waiting
 	Requests uint64        // a child is replaced after so many (10000)
 	Idle     time.Duration // and when it had nothing to do for so long (30 s)
 	Silence  time.Duration // and given up when it has, but says nothing for so long (60 s)

@@ -85,8 +85,9 @@ const (
 // up with each other.
 const version = "1"
 
-// socketFD is the descriptor of a child's socket.
-const socketFD = 3
+// Socket is the descriptor of a child's socket. A program that closes what it did
+// not ask for must keep it.
+const Socket = 3
 
 // What Call can return, for errors.Is. Any other error is like ErrLost.
 var (

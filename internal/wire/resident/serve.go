@@ -20,7 +20,7 @@ type Request struct {
 
 // Asked tells whether a program with these arguments was asked to reside.
 func Asked(args []string) bool {
-	return len(args) == 2 && args[1] == Argument && isSocket(socketFD)
+	return len(args) == 2 && args[1] == Argument && isSocket(Socket)
 }
 
 // isSocket tells whether a descriptor is of the kind that a parent makes.
@@ -42,11 +42,11 @@ func isSocket(fd int) bool {
 // parent asks nothing more of a process in which that happened. (A panic in a
 // goroutine that do started ends the process.)
 func Serve(inFlight int, do func(*Request) (reply []string)) error {
-	unix.CloseOnExec(socketFD)
-	if err := unix.SetNonblock(socketFD, true); err != nil {
+	unix.CloseOnExec(Socket)
+	if err := unix.SetNonblock(Socket, true); err != nil {
 		return fmt.Errorf("unable to use the socket: %w", err)
 	}
-	s, err := newSocket(socketFD)
+	s, err := newSocket(Socket)
 	if err != nil {
 		return err
 	}
