@@ -50,6 +50,7 @@ var programs = []struct {
 		"qmail-lspawn",
 		"qmail-newmrh",
 		"qmail-newu",
+		"qmail-start",
 	}},
 	{"root", 0o711, []string{
 		"qmail-clean",
@@ -59,6 +60,7 @@ var programs = []struct {
 		"qmail-pw2u",
 		"qmail-remote",
 		"qmail-rspawn",
+		"splogger",
 	}},
 	{"root", 0o755, []string{
 		"bouncesaying",
