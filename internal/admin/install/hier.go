@@ -68,6 +68,8 @@ var programs = []struct {
 		"datemail",
 		"except",
 		"forward",
+		"maildir2mbox",
+		"maildirmake",
 		"mailsubj",
 		"predate",
 		"preline",
