@@ -16,6 +16,7 @@ import (
 var withoutNetwork = []string{
 	"qmail-queue", "qmail-clean", "qmail-send", "qmail-lspawn", "qmail-rspawn",
 	"qmail-local", "qmail-getpw", "qmail-start", "qmail-inject",
+	"qmail-popup", "qmail-checkpassword", "qmail-pop3d",
 }
 
 // network is what they must not link. net/mail and net/textproto pull net in.
@@ -77,6 +78,8 @@ var rules = []rule{
 				return false
 			case imported == "github.com/miekg/dns":
 				return pkg != "goqmail/internal/wire/dns"
+			case strings.HasPrefix(imported, "github.com/go-crypt/x/"), imported == "golang.org/x/crypto/bcrypt":
+				return pkg != "goqmail/internal/host/crypt"
 			}
 			return true
 		},

@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	process.Start(0o077)
+	process.Start(process.KeepUmask)
 	in, out := dialog.Descriptor{FD: 0, Timeout: pop3.Timeout}, dialog.Descriptor{FD: 1, Timeout: pop3.Timeout}
 	if len(os.Args) < 3 {
 		out.Write([]byte(popup.Usage))
@@ -22,7 +22,7 @@ func main() {
 	_, capable := os.LookupEnv(pop3.Environment)
 	server := popup.Server{
 		Hostname: os.Args[1], PID: os.Getpid(), Now: time.Now, Capable: capable,
-		Check: popup.Subprogram(os.Args[2:]),
+		Check: popup.Subprogram(os.Args[2:], process.Descriptors()),
 	}
 	var failed *popup.LoginError
 	if errors.As(server.Serve(in, out), &failed) {

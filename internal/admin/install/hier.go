@@ -50,9 +50,9 @@ var programs = []struct {
 		"qmail-lspawn",
 		"qmail-newmrh",
 		"qmail-newu",
-		"qmail-start",
 	}},
 	{"root", 0o711, []string{
+		"qmail-checkpassword",
 		"qmail-clean",
 		"qmail-getpw",
 		"qmail-local",
@@ -60,7 +60,6 @@ var programs = []struct {
 		"qmail-pw2u",
 		"qmail-remote",
 		"qmail-rspawn",
-		"splogger",
 	}},
 	{"root", 0o755, []string{
 		"bouncesaying",
@@ -68,8 +67,6 @@ var programs = []struct {
 		"datemail",
 		"except",
 		"forward",
-		"maildir2mbox",
-		"maildirmake",
 		"mailsubj",
 		"predate",
 		"preline",

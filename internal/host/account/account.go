@@ -54,7 +54,7 @@ func ParseUser(line string) (User, bool) {
 // no such user.
 func LookupUser(name string) (User, error) {
 	var found User
-	err := each(PasswdFile, func(line string) bool {
+	err := Each(PasswdFile, func(line string) bool {
 		u, ok := ParseUser(line)
 		if ok && u.Name == name {
 			found = u
@@ -71,7 +71,7 @@ func LookupUser(name string) (User, error) {
 // LookupUID finds a user by number.
 func LookupUID(uid uint32) (User, error) {
 	var found User
-	err := each(PasswdFile, func(line string) bool {
+	err := Each(PasswdFile, func(line string) bool {
 		u, ok := ParseUser(line)
 		if ok && u.UID == uid {
 			found = u
@@ -87,7 +87,7 @@ func LookupUID(uid uint32) (User, error) {
 
 // LookupGroup finds the number of a group by name.
 func LookupGroup(name string) (gid uint32, err error) {
-	err = each(GroupFile, func(line string) bool {
+	err = Each(GroupFile, func(line string) bool {
 		f := strings.Split(line, ":")
 		if len(f) < 3 || f[0] != name {
 			return false
@@ -102,15 +102,25 @@ func LookupGroup(name string) (gid uint32, err error) {
 	return gid, nil
 }
 
-// each gives the lines of a file to match until it says that it has what it
-// looked for. A line too long to be one of an account is passed over.
-func each(file string, match func(line string) bool) error {
+// Each gives the lines of a file to match until it says that it has what it
+// looked for. A line too long to be one of an account is passed over. The error is
+// ErrUnknown where match was content with none.
+func Each(file string, match func(line string) bool) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	b := bufio.NewReaderSize(f, 16<<10)
+	err = EachIn(f, match)
+	if err != nil && err != ErrUnknown {
+		err = fmt.Errorf("unable to read %s: %w", file, err)
+	}
+	return err
+}
+
+// EachIn is Each for an open file.
+func EachIn(r io.Reader, match func(line string) bool) error {
+	b := bufio.NewReaderSize(r, 16<<10)
 	for {
 		line, err := b.ReadSlice('\n')
 		for err == bufio.ErrBufferFull {
@@ -124,7 +134,7 @@ func each(file string, match func(line string) bool) error {
 			return ErrUnknown
 		}
 		if err != nil {
-			return fmt.Errorf("unable to read %s: %w", file, err)
+			return err
 		}
 	}
 }

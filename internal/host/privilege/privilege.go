@@ -35,6 +35,21 @@ func Drop(user string) error {
 	return become(int(u.UID), int(u.GID))
 }
 
+// Become is Drop to a user and a group that are known by their numbers. A process
+// that is not root must be that user already.
+func Become(uid, gid uint32) error {
+	if os.Getuid() != 0 && os.Geteuid() != 0 {
+		if os.Geteuid() != int(uid) || os.Getegid() != int(gid) {
+			return fmt.Errorf("user number %d: %w", uid, unix.EPERM)
+		}
+		return nil
+	}
+	if uid == 0 || gid == 0 {
+		return fmt.Errorf("user number %d, group number %d: %w", uid, gid, ErrRoot)
+	}
+	return become(int(uid), int(gid))
+}
+
 func become(uid, gid int) error {
 	// unix.Setgroups would change this one thread.
 	if err := syscall.Setgroups(nil); err != nil {

@@ -25,6 +25,12 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(stage) {
 	case "become":
 		err = inAllThreads(become(uid, gid))
+	case "public":
+		err = inAllThreads(Become(uid, gid))
+	case "another":
+		err = Become(uid+1, gid)
+	case "same":
+		err = Become(uid, gid)
 	case "keep":
 		err = check(uid, gid)
 	default:
@@ -75,6 +81,31 @@ func run(t *testing.T, what string, as *syscall.Credential) (string, error) {
 func TestBecome(t *testing.T) {
 	if out, err := run(t, "become", &syscall.Credential{Groups: []uint32{1, 2, 3}}); err != nil {
 		t.Error(out, err)
+	}
+}
+
+func TestBecomeByNumber(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		as   syscall.Credential
+		want string
+	}{
+		{"public", syscall.Credential{Groups: []uint32{1, 2, 3}}, ""},
+		{"same", syscall.Credential{Uid: uid, Gid: gid, Groups: []uint32{gid}}, ""},
+		{"same", syscall.Credential{Uid: uid, Gid: gid + 1}, "user number 46111: operation not permitted"},
+		{"another", syscall.Credential{Uid: uid, Gid: gid}, "user number 46112: operation not permitted"},
+	} {
+		if out, err := run(t, c.what, &c.as); out != c.want || (err == nil) != (c.want == "") {
+			t.Errorf("%s as %+v: %q, %v", c.what, c.as, out, err)
+		}
+	}
+	if os.Getuid() != 0 {
+		return
+	}
+	for _, ids := range [][2]uint32{{0, gid}, {uid, 0}, {0, 0}} {
+		if err := Become(ids[0], ids[1]); !errors.Is(err, ErrRoot) {
+			t.Errorf("%v: %v", ids, err)
+		}
 	}
 }
 

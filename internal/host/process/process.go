@@ -64,10 +64,15 @@ func Descriptors() []*os.File {
 }
 
 // Closed tells whether the caller left descriptor fd closed: it is closed, or
-// it is what the runtime put in its place, /dev/null opened for both ways.
+// it is what the runtime put in its place, /dev/null opened for both ways, or
+// something that this process has opened for itself, which a caller's never looks
+// like.
 func Closed(fd int) bool {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
+		return true
+	}
+	if own, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || own&unix.FD_CLOEXEC != 0 {
 		return true
 	}
 	var st, null unix.Stat_t

@@ -135,6 +135,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
+var standard = []*os.File{os.Stdin, os.Stdout, os.Stderr}
+
 func TestSubprogram(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "told")
 	for _, c := range []struct {
@@ -151,7 +153,7 @@ func TestSubprogram(t *testing.T) {
 		{"descriptor 3 is the last", `for fd in 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$fd ] || exit 1; done`, nil, ""},
 	} {
 		os.Remove(told)
-		err := Subprogram([]string{"sh", "-c", c.script, told})([]byte("joe\x00secret\x00<x>\x00"))
+		err := Subprogram([]string{"sh", "-c", c.script, told}, standard)([]byte("joe\x00secret\x00<x>\x00"))
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
@@ -160,7 +162,7 @@ func TestSubprogram(t *testing.T) {
 		}
 	}
 	for _, program := range []string{"/nonexistent/checkpassword", "no-such-checkpassword", "/", ""} {
-		if err := Subprogram([]string{program})(nil); !errors.Is(err, ErrRefused) {
+		if err := Subprogram([]string{program}, standard)(nil); !errors.Is(err, ErrRefused) {
 			t.Errorf("%q: %v", program, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"goqmail/internal/host/child"
 
@@ -11,11 +12,11 @@ import (
 )
 
 // Subprogram returns what a Server runs: the program with these arguments, which is
-// looked up in PATH, on the descriptors 0 to 2 of this process.
+// looked up in PATH, on these descriptors 0 to 2.
 //
 // The record is in the pipe before the program starts, so that nothing has to wait
 // for a program that does not read it: both names and the stamp fit into a page.
-func Subprogram(args []string) func(record []byte) error {
+func Subprogram(args []string, descriptors []*os.File) func(record []byte) error {
 	return func(record []byte) error {
 		theirs, ours, err := child.PipeTo()
 		if err != nil {
@@ -28,7 +29,7 @@ func Subprogram(args []string) func(record []byte) error {
 			return fmt.Errorf("%w: %w", ErrWrite, err)
 		}
 		p, err := child.StartFound(child.Command{
-			Path: args[0], Args: args, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},
+			Path: args[0], Args: args, Files: append(slices.Clip(descriptors), theirs),
 		})
 		theirs.Close()
 		if err != nil {
