@@ -118,7 +118,7 @@ func (e *Entry) Commit(now time.Time) error {
 	err := syncAll(
 		e.Message.Sync,
 		e.envelope.Sync,
-		func() error { return SyncDir(e.q.directory(Mess, e.Number)) },
+		func() error { return e.q.syncDirectory(Mess, e.Number) },
 	)
 	if err != nil {
 		e.remove()
@@ -128,7 +128,7 @@ func (e *Entry) Commit(now time.Time) error {
 	if err := os.Link(e.q.Path(Intd, e.Number), todo); err != nil {
 		return fmt.Errorf("%w: %w", ErrTodo, err)
 	}
-	if err := SyncDir(e.q.directory(Todo, e.Number)); err != nil {
+	if err := e.q.syncDirectory(Todo, e.Number); err != nil {
 		return fmt.Errorf("%w: %w", ErrTodo, err)
 	}
 	return nil

@@ -51,6 +51,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -112,6 +113,7 @@ type Queue struct {
 	split uint64
 	mess  place         // what mess was when its subdirectories were counted
 	begun atomic.Uint64 // how many entries this process has begun
+	syncs sync.Map      // from directory to *sharedSync
 }
 
 // usualSplit is how a queue is split that does not say otherwise.

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		parent(os.Args[2])
 		return
 	}
+	if home := os.Getenv("BENCH_HOME"); home != "" {
+		site.Home = home
+	}
 	site.Main(m)
 }
 

@@ -11,13 +11,13 @@ import (
 
 // A Site is the installation, for one test.
 type Site struct {
-	t *testing.T
+	t testing.TB
 }
 
 // New puts the installation into its first state: control holds nothing but
 // me = host.example.org, users, alias and the queue are empty, and the homes of
 // joe, ann and bob are new and empty.
-func New(t *testing.T) *Site {
+func New(t testing.TB) *Site {
 	t.Helper()
 	if skipped != "" {
 		t.Skip(skipped)
