@@ -1,5 +1,6 @@
 // Package dns asks name servers where mail for a host goes: its mail exchangers
-// (MX) and the addresses of a host (A and AAAA). It is the only package that
+// (MX) and the addresses of a host (A and AAAA); and what a host at an address is
+// called (PTR). It is the only package that
 // imports github.com/miekg/dns, of which it uses the format of messages; whom is
 // asked, when, and what is believed is decided here.
 //

@@ -6,8 +6,8 @@
 //	      | port-there "," port-here ":" "ERROR" ":" reason CR LF
 //
 // What it says is no more than what the administrator of that host wants to be
-// told about complaints. A reply has at most maxReply bytes; blanks around a user
-// are dropped, and one with a byte that is no printing ASCII is none.
+// told about complaints. A reply has at most maxReply bytes; blanks in the name of a
+// user are dropped, and one with a byte that is no printing ASCII is none.
 package ident
 
 import (
@@ -45,20 +45,16 @@ func Ask(ctx context.Context, remote, local netip.AddrPort) (user string, err er
 	if err != nil {
 		return "", err
 	}
-	return parse(string(line), remote.Port(), local.Port())
+	return parse(string(line))
 }
 
-// parse reads a reply about two ports.
-func parse(line string, remote, local uint16) (user string, err error) {
+// parse reads a reply. That it repeats the ports proves nothing, so it need not.
+func parse(line string) (user string, err error) {
 	part := strings.SplitN(strings.TrimRight(line, "\r\n"), ":", 4)
 	if len(part) < 4 || strings.TrimSpace(part[1]) != "USERID" {
 		return "", ErrUnknown
 	}
-	there, here, _ := strings.Cut(part[0], ",")
-	if strings.TrimSpace(there) != fmt.Sprint(remote) || strings.TrimSpace(here) != fmt.Sprint(local) {
-		return "", ErrUnknown
-	}
-	user = strings.Trim(part[3], " \t")
+	user = strings.NewReplacer(" ", "", "\t", "", "\r", "").Replace(part[3])
 	for i := range len(user) {
 		if user[i] < ' ' || user[i] > '~' {
 			return "", ErrUnknown
