@@ -4,17 +4,13 @@ import (
 	"errors"
 	"os"
 	"sync"
+
+	"goqmail/internal/host/durable"
 )
 
 // SyncDir makes the names in a directory durable. A failed sync is not to be
 // tried again: what it should have written may be gone for good.
-func SyncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func SyncDir(dir string) error { return durable.Directory(dir) }
 
 // syncAll issues several syncs at the same time, so that the filesystem can do
 // them in one commit.

@@ -50,6 +50,7 @@ var programs = []struct {
 		"qmail-lspawn",
 		"qmail-newmrh",
 		"qmail-newu",
+		"qmail-start",
 	}},
 	{"root", 0o711, []string{
 		"qmail-checkpassword",
@@ -60,6 +61,7 @@ var programs = []struct {
 		"qmail-pw2u",
 		"qmail-remote",
 		"qmail-rspawn",
+		"splogger",
 	}},
 	{"root", 0o755, []string{
 		"bouncesaying",
@@ -67,6 +69,8 @@ var programs = []struct {
 		"datemail",
 		"except",
 		"forward",
+		"maildir2mbox",
+		"maildirmake",
 		"mailsubj",
 		"predate",
 		"preline",

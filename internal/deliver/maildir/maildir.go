@@ -34,6 +34,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"goqmail/internal/host/durable"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -150,32 +152,9 @@ func publish(tmp, dir, name string) error {
 	if err := os.Link(tmp, dir+"/"+name); err != nil {
 		return err
 	}
-	err := syncDir(dir)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EINVAL) {
-		// a maildir to deliver into but not to read, or a filesystem that does not
-		// sync directories
-		err = syncFilesystem(tmp)
-	}
+	err := durable.Names(dir, tmp)
 	if err != nil {
 		os.Remove(dir + "/" + name)
 	}
 	return err
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// syncFilesystem makes everything in the filesystem of a file durable.
-func syncFilesystem(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd()))), f.Close())
 }

@@ -19,9 +19,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
+	"goqmail/internal/host/durable"
 	"goqmail/internal/host/mailbox"
 	"goqmail/internal/mail/mboxrd"
 
@@ -79,10 +79,7 @@ func (m Mailbox) write(fromLine string, message io.Reader) error {
 // and btrfs it does.
 func (m Mailbox) syncName() error {
 	name := m.File.Name()
-	dir, err := os.Open(name[:strings.LastIndexByte(name, '/')+1] + ".")
-	if err == nil {
-		err = errors.Join(dir.Sync(), dir.Close())
-	}
+	err := durable.Directory(name[:strings.LastIndexByte(name, '/')+1] + ".")
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EINVAL) {
 		return nil
 	}

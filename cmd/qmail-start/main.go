@@ -1,0 +1,23 @@
+// qmail-start starts the daemons that work on the queue (qmail-start(8)).
+package main
+
+import (
+	"os"
+
+	"goqmail/internal/dispatch/start"
+	"goqmail/internal/host/control"
+	"goqmail/internal/host/home"
+	"goqmail/internal/host/process"
+)
+
+func main() {
+	process.Start(0o077)
+	system := start.System{Home: home.Dir(), Default: "./Mailbox"}
+	if len(os.Args) > 1 {
+		system.Default, system.Logger = os.Args[1], os.Args[2:]
+	}
+	residence, err := control.In(home.Dir()).Number("residence", 1)
+	system.Wide = err == nil && residence != 0
+	system.Become()
+	os.Exit(111) // without a word, as always: descriptor 1 is for the log
+}

@@ -1,0 +1,186 @@
+// Package clients runs mail through goqmail with the programs that other people
+// use every day: swaks and Postfix's smtp-source over tcpserver, s-nail and mutt
+// through sendmail, procmail and maildrop out of .qmail files, and Python's email
+// package to read a bounce. A test whose program is not installed is skipped and
+// says so; .ci/run installs them all.
+package clients
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"goqmail/internal/integration/site"
+)
+
+func TestMain(m *testing.M) { site.Main(m) }
+
+// tool finds a program of somebody else's.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path = filepath.Join(os.Getenv("POSTFIX_TOOLS"), "usr/sbin", name)
+		if _, err := os.Stat(path); err != nil {
+			t.Skipf("needs %s, which is not installed", name)
+		}
+	}
+	return path
+}
+
+// run runs somebody else's program as joe and wants it to succeed.
+func run(t *testing.T, stdin string, argv ...string) string {
+	t.Helper()
+	joe := site.Account("joe")
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = joe.Home
+	cmd.Env = []string{"HOME=" + joe.Home, "USER=joe", "LOGNAME=joe", "TERM=dumb", "LC_ALL=C",
+		"PATH=" + site.Home + "/bin:" + os.Getenv("PATH"),
+		"LD_LIBRARY_PATH=" + filepath.Join(os.Getenv("POSTFIX_TOOLS"), "usr/lib/postfix")}
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: joe.UID, Gid: joe.GID}}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", argv[0], err, out.String())
+	}
+	return out.String()
+}
+
+// serve starts qmail-smtpd behind tcpserver on port 25 of the site.
+func serve(t *testing.T, s *site.Site) {
+	t.Helper()
+	s.Control("rcpthosts", "host.example.org\n")
+	cmd := exec.Command(tool(t, "setpriv"), "--reuid=qmaild", "--regid=nofiles", "--clear-groups",
+		tool(t, "tcpserver"), "-H", "-R", "-l", "host.example.org", "127.0.0.1", "2525", site.Home+"/bin/qmail-smtpd")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	s.Eventually("a listening server", func() bool {
+		return exec.Command("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2525").Run() == nil
+	})
+}
+
+// arrived waits for a number of messages in joe's maildir.
+func arrived(t *testing.T, s *site.Site, maildir string, n int) []string {
+	t.Helper()
+	s.Eventually("mail in the maildir", func() bool { return len(s.ReadDir(maildir+"/new")) >= n })
+	messages := s.ReadDir(maildir + "/new")
+	if len(messages) != n {
+		t.Errorf("%d messages, should be %d", len(messages), n)
+	}
+	return messages
+}
+
+func TestSwaks(t *testing.T) {
+	swaks := tool(t, "swaks")
+	s := site.New(t)
+	maildir := s.Maildir("joe", "Maildir")
+	serve(t, s)
+	s.Up("./Maildir/")
+	out := run(t, "", swaks, "--server", "127.0.0.1:2525", "--from", "sue@remote.example", "--to", "joe@host.example.org",
+		"--header", "Subject: by swaks", "--body", "first\n.\n..\nlast")
+	message := arrived(t, s, maildir, 1)[0]
+	for _, want := range []string{"Return-Path: <sue@remote.example>\nDelivered-To: joe@host.example.org\nReceived: ", "\nSubject: by swaks\n", "\n.\n..\nlast\n"} {
+		if !strings.Contains(message, want) {
+			t.Errorf("no %q in\n%s\n%s", want, message, out)
+		}
+	}
+}
+
+func TestSMTPSource(t *testing.T) {
+	source := tool(t, "smtp-source")
+	s := site.New(t)
+	maildir := s.Maildir("joe", "Maildir")
+	serve(t, s)
+	s.Up("./Maildir/")
+	run(t, "", source, "-s", "5", "-m", "50", "-l", "5000", "-f", "sue@remote.example", "-t", "joe@host.example.org", "127.0.0.1:2525")
+	run(t, "", source, "-d", "-s", "5", "-m", "50", "-l", "5000", "-f", "sue@remote.example", "-t", "joe@host.example.org", "127.0.0.1:2525")
+	arrived(t, s, maildir, 100)
+}
+
+// TestMailers: what a user types ends up as a message from him.
+func TestMailers(t *testing.T) {
+	sendmail := site.Home + "/bin/sendmail"
+	for name, args := range map[string][]string{
+		"s-nail": {"-n", "-S", "mta=" + sendmail, "-S", "sendwait", "-s", "by a mailer", "-c", "ann@host.example.org", "joe@host.example.org"},
+		"mutt":   {"-n", "-F", "/dev/null", "-e", `set sendmail="` + sendmail + ` -oem -oi"`, "-e", "unset record", "-s", "by a mailer", "-c", "ann@host.example.org", "joe@host.example.org"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := tool(t, name)
+			s := site.New(t)
+			joe, ann := s.Maildir("joe", "Maildir"), s.Maildir("ann", "Maildir")
+			s.Up("./Maildir/")
+			run(t, "Hello!\n.\nStill here.\n", append([]string{program}, args...)...)
+			message := arrived(t, s, joe, 1)[0]
+			arrived(t, s, ann, 1)
+			for _, want := range []string{"Return-Path: <joe@host.example.org>\n", "\nSubject: by a mailer\n", "\nFrom: ", "joe@host.example.org", "Hello!\n", "Still here.\n"} {
+				if !strings.Contains(message, want) {
+					t.Errorf("no %q in\n%s", want, message)
+				}
+			}
+		})
+	}
+}
+
+// TestFilters: filters that people call from .qmail.
+func TestFilters(t *testing.T) {
+	for name, c := range map[string]struct{ file, text, command string }{
+		"procmail": {".procmailrc", "DEFAULT=$HOME/Maildir/\n", "|preline procmail -m ./.procmailrc\n"},
+		"maildrop": {".mailfilter", "to \"$HOME/Maildir/\"\n", "|preline maildrop ./.mailfilter\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tool(t, name)
+			s := site.New(t)
+			maildir := s.Maildir("joe", "Maildir")
+			s.UserFile("joe", c.file, c.text, 0o600)
+			s.UserFile("joe", ".qmail", c.command, 0o600)
+			y := s.Up()
+			s.Queue("Subject: filtered\n\nHello!\n", "sue@remote.example", "joe@host.example.org")
+			y.WaitLog(": (success|deferral|failure): .*")
+			if !strings.Contains(y.Log(), ": success: ") {
+				t.Fatal(y.Log())
+			}
+			if message := arrived(t, s, maildir, 1)[0]; !strings.Contains(message, "Hello!\n") {
+				t.Error(message)
+			}
+		})
+	}
+}
+
+// bounceReader prints what Python's email package finds in a bounce.
+const bounceReader = `
+import email, email.policy, sys
+m = email.message_from_file(sys.stdin, policy=email.policy.default)
+body = m.get_content()
+assert not m.defects, m.defects
+print(m['From'], '|', m['To'], '|', m['Subject'], '|', m['Date'].datetime.year > 2000)
+intro, rest = body.split('\n\n', 1)
+assert intro.startswith('Hi. This is the'), intro
+paragraph, copy = rest.split('\n\n--- Below this line is a copy of the message.\n\n')
+print(paragraph.splitlines()[0])
+print(email.message_from_string(copy)['Subject'])
+`
+
+func TestPythonReadsABounce(t *testing.T) {
+	python := tool(t, "python3")
+	s := site.New(t)
+	maildir := s.Maildir("joe", "Maildir")
+	s.Up("./Maildir/")
+	s.Queue("Subject: to nobody\n\nHello?\n", "joe@host.example.org", "nobody@host.example.org")
+	bounce := arrived(t, s, maildir, 1)[0]
+	cmd := exec.Command(python, "-c", bounceReader)
+	cmd.Stdin = strings.NewReader(bounce)
+	out, err := cmd.CombinedOutput()
+	want := "MAILER-DAEMON@host.example.org | joe@host.example.org | failure notice | True\n<nobody@host.example.org>:\nto nobody\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v, %s\n%s", err, out, bounce)
+	}
+}
