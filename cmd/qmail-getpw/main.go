@@ -8,6 +8,7 @@ import (
 	"goqmail/internal/host/account"
 	"goqmail/internal/host/process"
 	"goqmail/internal/mail/outcome"
+	"goqmail/internal/wire/resident"
 )
 
 func main() {
@@ -16,10 +17,13 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) < 2 {
-		return outcome.Usage("qmail-getpw local")
-	}
 	accounts := getpw.NewMachine(account.PasswdFile, getpw.NewDirectory(getpw.NSSConfig))
+	switch {
+	case len(os.Args) < 2:
+		return outcome.Usage("qmail-getpw local")
+	case resident.Asked(os.Args):
+		return resident.Serve(getpw.InFlight, getpw.Answer(accounts))
+	}
 	a, err := getpw.Find(accounts, os.Args[1])
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"time"
 
@@ -11,37 +10,34 @@ import (
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
 	"goqmail/internal/mail/outcome"
+	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/submit"
 )
 
 func main() {
 	process.Start(0o077)
-	process.Exit("qmail-local", reported(run()))
+	process.Exit("qmail-local", run())
 }
 
 func run() error {
-	d, err := local.ParseArgs(os.Args[1:])
-	if err != nil {
-		return err
-	}
-	files := process.Descriptors()
-	d.Message, d.Output, d.Errors = files[0], files[1], files[2]
 	host, _ := os.Hostname() // it is but a part of names that are unique without it
-	return local.Deliver(local.Config{
+	c := local.Config{
 		Env:   os.Environ(),
 		Queue: submit.FromEnvironment(home.Dir()),
 		Names: &maildir.Names{Host: host, PID: os.Getpid(), Now: time.Now},
 		Now:   time.Now,
-	}, d)
-}
-
-// reported makes the text of an error the whole of what is printed: qmail-lspawn
-// sends it on as the report.
-func reported(err error) error {
-	var status *outcome.Status
-	var usage outcome.Usage
-	if err == nil || errors.As(err, &status) || errors.As(err, &usage) {
-		return err
 	}
-	return &outcome.Status{Code: outcome.Of(err).ExitCode(), Text: err.Error()}
+	if resident.Asked(os.Args) {
+		return resident.Serve(local.InFlight, c.Answer)
+	}
+	d, err := local.ParseArgs(os.Args[1:])
+	if err == nil {
+		files := process.Descriptors()
+		d.Message, d.Output = files[0], local.Descriptors{Output: files[1], Errors: files[2]}
+		err = local.Deliver(c, d)
+	}
+	if code, text := local.Ending(err); code != 0 {
+		return &outcome.Status{Code: code, Text: text}
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"goqmail/internal/deliver/spawner"
 	"goqmail/internal/host/account"
 	"goqmail/internal/host/child"
+	"goqmail/internal/host/control"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
 	"goqmail/internal/host/users"
@@ -28,17 +29,22 @@ func run() error {
 	qmailq, err1 := account.LookupUser("qmailq")
 	qmailp, err2 := account.LookupUser("qmailp")
 	nofiles, err3 := account.LookupGroup("nofiles")
-	null, err4 := os.Open(os.DevNull)
+	null, err4 := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	err5 := os.Chdir(home.Dir())
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
+	keep, err := control.In(home.Dir()).Number("residence", 1)
+	if err != nil {
+		return err
+	}
+	getpw := lspawn.NewGetpw(home.Dir(), child.Identity{UID: qmailp.UID, GID: nofiles}, null, keep != 0)
+	defer getpw.Close()
+	local := lspawn.NewLocal(home.Dir(), args[0], os.Getenv("QMAILLOCAL"), null, keep != 0)
+	defer local.Close()
 	l := lspawn.Lspawn{
-		Owners: lspawn.Owners{
-			Assigned: users.NewTable(home.Dir() + "/users/cdb"),
-			Accounts: lspawn.Getpw{Home: home.Dir(), As: child.Identity{UID: qmailp.UID, GID: nofiles}, Null: null}.Find,
-		},
-		Local: lspawn.NewLocal(home.Dir(), args[0], os.Getenv("QMAILLOCAL")),
+		Owners: lspawn.Owners{Assigned: users.NewTable(home.Dir() + "/users/cdb"), Accounts: getpw.Find},
+		Local:  local,
 	}
 	return spawner.Spawner{
 		MessDir:    home.Dir() + "/queue/mess",

@@ -22,13 +22,13 @@ import (
 // lockPatience is how long a delivery waits for the lock of a mailbox.
 const lockPatience = 30 * time.Second
 
-// followAll follows the instructions of a file, forwards the message, and reports.
+// followAll follows the instructions of the file, forwards the message, and reports.
 // The text is gone through twice rather than to keep a list of forwards, which may
 // be as long as the file.
-func (a *attempt) followAll(file *dotqmail.File) error {
-	a.forwardOnly = file.ForwardOnly
+func (a *attempt) followAll() error {
+	a.forwardOnly = a.file.ForwardOnly
 	followed := 0
-	for i := range dotqmail.Instructions(file.Text) {
+	for i := range dotqmail.Instructions(a.file.Text) {
 		followed++
 		stop, err := a.follow(i)
 		if err != nil {
@@ -39,7 +39,7 @@ func (a *attempt) followAll(file *dotqmail.File) error {
 		}
 	}
 	if a.forwards > 0 && !a.DryRun {
-		if err := a.forward(file.Text, followed); err != nil {
+		if err := a.forward(a.file.Text, followed); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (a *attempt) follow(i dotqmail.Instruction) (stop bool, err error) {
 		}
 	}
 	if a.DryRun {
-		fmt.Fprintln(a.Output, i.Kind, i.Text)
+		a.Output.Print(fmt.Sprintln(i.Kind, i.Text))
 		return false, nil
 	}
 	switch i.Kind {
@@ -145,12 +145,16 @@ func (a *attempt) program(command string) (stop bool, err error) {
 	if err := a.rewind(); err != nil {
 		return false, err
 	}
+	output, complaints, err := a.Output.Files()
+	if err != nil {
+		return false, deferral("Unable to fork: %s. (#4.3.0)", errno.Text(err))
+	}
 	p, err := child.Start(child.Command{
 		Path:  "/bin/sh",
 		Args:  []string{"/bin/sh", "-c", command},
-		Env:   a.env,
+		Env:   a.environment(),
 		Dir:   a.Home,
-		Files: []*os.File{a.Message, a.Output, a.Errors},
+		Files: []*os.File{a.Message, output, complaints},
 	})
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
@@ -180,8 +184,12 @@ func (a *attempt) forward(instructions []byte, followed int) error {
 	if err != nil {
 		return err
 	}
+	_, complaints, err := a.Output.Files()
+	if err != nil {
+		return deferral("Unable to fork: %s. (#4.3.0)", errno.Text(err))
+	}
 	queue := a.Queue
-	queue.Env, queue.Errors = a.env, a.Errors
+	queue.Env, queue.Errors = a.environment(), complaints
 	m, err := queue.Open()
 	if err != nil {
 		return deferral("Unable to fork: %s. (#4.3.0)", errno.Text(err))

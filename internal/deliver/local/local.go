@@ -63,11 +63,10 @@ type Delivery struct {
 	DryRun bool
 
 	// Message is positioned by each instruction that reads it, so it must be seekable
-	// and nobody else's. It becomes descriptor 0 of programs, Output and Errors 1 and
-	// 2. Where one is nil, programs find the descriptor closed.
+	// and nobody else's. It becomes descriptor 0 of programs. Where it is nil, they
+	// find that closed.
 	Message *os.File
-	Output  *os.File // also for the report
-	Errors  *os.File // also for a warning in a dry run
+	Output  Output
 }
 
 // Deliver delivers a message. The text of an error is the report: it goes into the
@@ -91,8 +90,8 @@ func Deliver(c Config, d Delivery) error {
 	if a.newSender, err = a.findNewSender(); err != nil {
 		return err
 	}
-	a.env = a.environment(file)
-	return a.followAll(file)
+	a.file = file
+	return a.followAll()
 }
 
 // An attempt is a delivery in progress.
@@ -101,7 +100,8 @@ type attempt struct {
 	Delivery
 	trace
 	newSender string
-	env       []string // of programs and of qmail-queue
+	file      *dotqmail.File // in charge
+	env       []string       // of programs and of qmail-queue, once one has asked
 
 	forwardOnly               bool
 	files, forwards, programs int
@@ -120,7 +120,7 @@ func (a *attempt) checkHome() error {
 	case info.Mode()&fs.ModeSticky == 0:
 		return nil
 	case a.DryRun:
-		fmt.Fprintln(a.Errors, "Warning: home directory is sticky.")
+		a.Output.Warn("Warning: home directory is sticky.\n")
 		return nil
 	}
 	return errHomeSticky
@@ -179,14 +179,13 @@ func (a *attempt) findNewSender() (string, error) {
 	return a.Sender, nil
 }
 
-// report says what was done, on Output. Whether anybody listens does not change
-// what was done.
+// report says what was done.
 func (a *attempt) report() {
 	text := fmt.Sprintf("did %d+%d+%d\n", a.files, a.forwards, a.programs)
 	if a.qp != 0 {
 		text += fmt.Sprintf("qp %d\n", a.qp)
 	}
-	a.Output.WriteString(text)
+	a.Output.Print(text)
 }
 
 // rewind goes to the beginning of the message, for a program.

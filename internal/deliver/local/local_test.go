@@ -83,13 +83,14 @@ func (u *user) deliver(text string, change func(*Delivery)) (output, complaints 
 	u.t.Helper()
 	d := Delivery{
 		User: "joe", Home: u.home, Local: "joe", Domain: "h.example", Sender: "s@x.example", Default: "./Mailbox",
-		Message: u.temp(text), Output: u.temp(""), Errors: u.temp(""),
+		Message: u.temp(text), Output: Descriptors{u.temp(""), u.temp("")},
 	}
 	if change != nil {
 		change(&d)
 	}
 	err = Deliver(u.config(), d)
-	return contents(d.Output), contents(d.Errors), err
+	files := d.Output.(Descriptors)
+	return contents(files.Output), contents(files.Errors), err
 }
 
 // temp returns an open file without a name.
@@ -106,6 +107,9 @@ func (u *user) temp(text string) *os.File {
 }
 
 func contents(f *os.File) string {
+	if f == nil {
+		return ""
+	}
 	b, _ := io.ReadAll(io.NewSectionReader(f, 0, 1<<30))
 	return string(b)
 }
@@ -337,7 +341,7 @@ func TestDryRun(t *testing.T) {
 func TestClosedDescriptors(t *testing.T) {
 	u := newUser(t)
 	u.file(".qmail", "|echo text; echo complaint >&2; exit 0\n./Mailbox\n", 0o600)
-	_, _, err := u.deliver(message, func(d *Delivery) { d.Output, d.Errors = nil, nil })
+	_, _, err := u.deliver(message, func(d *Delivery) { d.Output = Descriptors{} })
 	if err != nil || u.read("Mailbox") == "" {
 		t.Errorf("%v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"goqmail/internal/deliver/dotqmail"
 	"goqmail/internal/mail/mboxrd"
 	"goqmail/internal/mail/quote"
 )
@@ -28,7 +27,10 @@ func newTrace(d Delivery, now time.Time) trace {
 
 // environment returns that of programs (qmail-command(8)): what the process has,
 // with qmail's own variables in place of any of the same name.
-func (a *attempt) environment(file *dotqmail.File) []string {
+func (a *attempt) environment() []string {
+	if a.env != nil {
+		return a.env
+	}
 	env := []string{
 		"USER=" + a.User,
 		"HOME=" + a.Home,
@@ -54,14 +56,15 @@ func (a *attempt) environment(file *dotqmail.File) []string {
 	for _, v := range env {
 		ours[name(v)] = true
 	}
-	if file.Wild {
-		env = append(env, "DEFAULT="+file.Default)
+	if a.file.Wild {
+		env = append(env, "DEFAULT="+a.file.Default)
 	}
 	for _, v := range a.Env {
 		if !ours[name(v)] {
 			env = append(env, v)
 		}
 	}
+	a.env = env
 	return env
 }
 

@@ -3,12 +3,16 @@ package lspawn
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"strconv"
 
 	"goqmail/internal/deliver/exitcode"
 	"goqmail/internal/deliver/spawner"
 	"goqmail/internal/host/child"
 	"goqmail/internal/host/users"
 	"goqmail/internal/mail/outcome"
+	"goqmail/internal/wire/resident"
+	"goqmail/internal/wire/resident/vouch"
 )
 
 // Owners finds out who owns an address.
@@ -42,16 +46,20 @@ func refusal(err error) string {
 	return report(status.Code, nil)
 }
 
-// A Getpw asks qmail-getpw. It gets nothing but the address, and can do nothing but
-// answer.
+// A Getpw asks qmail-getpw. That gets nothing but the address, and can do nothing but
+// answer. As long as it is our own, one process answers all.
 type Getpw struct {
-	Home string         // of the mail system; the working directory
-	As   child.Identity // qmailp, and the group nofiles
-	Null *os.File       // /dev/null, its descriptors 0 and 2
+	home string         // of the mail system; the working directory
+	as   child.Identity // qmailp, and the group nofiles
+	null *os.File
+	kept *resident.Pool // nil: a process for each address
 }
 
-// maxAnswer is the longest answer of qmail-getpw, in bytes.
-const maxAnswer = 256 << 10
+const (
+	getpwProgram = "bin/qmail-getpw"
+	// maxAnswer is the longest answer, in bytes.
+	maxAnswer = 256 << 10
+)
 
 // Reports for what qmail-getpw can do besides what exitcode has.
 const (
@@ -59,35 +67,78 @@ const (
 	getpwUnsure  = "Zqmail-getpw is unable to tell for now who owns the address.\n"
 )
 
-// Find returns the assignment for a local part.
-func (g Getpw) Find(local string) (users.Assignment, error) {
-	answer := spawner.Head{Max: maxAnswer}
-	status, err := spawner.Run(child.Command{
-		Path:  "bin/qmail-getpw",
-		Args:  []string{"bin/qmail-getpw", local},
-		Dir:   g.Home,
-		As:    &g.As,
-		Files: []*os.File{g.Null, nil, g.Null},
-	}, &answer, 1)
-	if err != nil {
-		return users.Assignment{}, &outcome.Status{Code: exitcode.CannotGetpw}
+// NewGetpw asks the qmail-getpw of an installation. null is /dev/null; keep allows to
+// keep a process.
+func NewGetpw(home string, as child.Identity, null *os.File, keep bool) Getpw {
+	g := Getpw{home: home, as: as, null: null}
+	if keep {
+		g.kept = resident.NewPool(resident.Config{
+			Path:     filepath.Join(home, getpwProgram),
+			Ours:     vouch.For("qmail-getpw"),
+			InFlight: maxAtOnce,
+		})
 	}
-	return readAnswer(status, answer.Kept)
+	return g
 }
 
-// readAnswer makes an assignment of how qmail-getpw ended and what it printed.
-func readAnswer(status child.Status, answer []byte) (users.Assignment, error) {
-	switch {
-	case status.Crashed, status.Code == exitcode.Panic:
-		return users.Assignment{}, &outcome.Status{Text: getpwCrashed}
-	case status.Code == outcome.Deferral.ExitCode():
-		return users.Assignment{}, &outcome.Status{Text: getpwUnsure}
-	case status.Code != 0:
-		return users.Assignment{}, &outcome.Status{Code: status.Code}
+// Find returns the assignment for a local part.
+func (g Getpw) Find(local string) (users.Assignment, error) {
+	if g.kept != nil {
+		reply, err := g.kept.Call("", func() child.Command {
+			return child.Command{Args: []string{getpwProgram}, Dir: g.home, As: &g.as, Files: []*os.File{2: g.null}}
+		}, resident.Request{Fields: []string{local}})
+		if !errors.Is(err, resident.ErrClassic) {
+			return readGetpwReply(reply, err)
+		}
 	}
-	a, err := users.Parse(string(answer))
+	answer := spawner.Head{Max: maxAnswer}
+	status, err := spawner.Run(child.Command{
+		Path:  getpwProgram,
+		Args:  []string{getpwProgram, local},
+		Dir:   g.home,
+		As:    &g.as,
+		Files: []*os.File{g.null, nil, g.null},
+	}, &answer, 1)
+	switch {
+	case err != nil:
+		return users.Assignment{}, &outcome.Status{Code: exitcode.CannotGetpw}
+	case status.Crashed:
+		return users.Assignment{}, &outcome.Status{Text: getpwCrashed}
+	}
+	return readAnswer(status.Code, string(answer.Kept))
+}
+
+// readGetpwReply makes an assignment of what a resident qmail-getpw says.
+func readGetpwReply(reply []string, err error) (users.Assignment, error) {
+	if err == nil && len(reply) == 2 {
+		if code, err := strconv.ParseUint(reply[0], 10, 8); err == nil {
+			return readAnswer(int(code), reply[1])
+		}
+	}
+	return users.Assignment{}, &outcome.Status{Text: getpwCrashed}
+}
+
+// readAnswer makes an assignment of the exit code of qmail-getpw and what it printed.
+func readAnswer(code int, answer string) (users.Assignment, error) {
+	switch code {
+	case 0:
+	case exitcode.Panic:
+		return users.Assignment{}, &outcome.Status{Text: getpwCrashed}
+	case outcome.Deferral.ExitCode():
+		return users.Assignment{}, &outcome.Status{Text: getpwUnsure}
+	default:
+		return users.Assignment{}, &outcome.Status{Code: code}
+	}
+	a, err := users.Parse(answer)
 	if err != nil {
 		return a, &outcome.Status{Code: exitcode.Usage}
 	}
 	return a, nil
+}
+
+// Close lets the kept process end.
+func (g Getpw) Close() {
+	if g.kept != nil {
+		g.kept.Close()
+	}
 }
