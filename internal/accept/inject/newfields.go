@@ -75,12 +75,16 @@ func (m *message) setDefaultSender() error {
 }
 
 // atHost makes an address of a user and a host, if there is one. The host is written
-// as it is, and read again later.
+// as it is, and read again later; one in brackets is an IP address.
 func atHost(user address.Token, host *string) []address.Token {
 	if host == nil {
 		return []address.Token{user}
 	}
-	return []address.Token{user, {Kind: address.At}, {Kind: address.Atom, Text: *host}}
+	written := address.Token{Kind: address.Atom, Text: *host}
+	if inner, ok := strings.CutPrefix(*host, "["); ok && strings.HasSuffix(inner, "]") {
+		written = address.Token{Kind: address.Literal, Text: strings.TrimSuffix(inner, "]")}
+	}
+	return []address.Token{user, {Kind: address.At}, written}
 }
 
 // defaultField makes a field as if somebody had written it.

@@ -18,7 +18,7 @@ func NewHosts(host, domain, plus string) (*Hosts, error) {
 	for _, c := range []struct {
 		to    *[]Token
 		added string
-	}{{&h.host, "@" + host}, {&h.domain, "." + domain}, {&h.plus, "." + plus}} {
+	}{{&h.domain, "." + domain}, {&h.host, "@" + host}, {&h.plus, "." + plus}} {
 		var err error
 		if *c.to, err = Tokens(c.added); err != nil {
 			return nil, &TextError{c.added, err}

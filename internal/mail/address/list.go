@@ -95,7 +95,7 @@ func (l *list) put() {
 // keep makes the token a part of the current address.
 func (l *list) keep() {
 	l.address = append(l.address, l.token)
-	if l.size += len(l.token.Text) + 1; l.size > MaxWord {
+	if l.size += max(1, len(l.token.Text)); l.size > MaxWord {
 		l.fail(ErrLong)
 	}
 	l.advance()
