@@ -83,20 +83,27 @@ func OfSocket(env Environment, fd int) Environment {
 	if _, set := env.Lookup("TCPREMOTEIP"); set {
 		return env
 	}
+	e, ok := EndpointsOf(fd)
+	if !ok {
+		return env
+	}
+	return slices.Concat(env, e.Variables())
+}
+
+// EndpointsOf tells the ends of the connection that a TCP socket is.
+func EndpointsOf(fd int) (e Endpoints, ok bool) {
 	remote, err := unix.Getpeername(fd)
 	if err != nil {
-		return env
+		return e, false
 	}
 	local, err := unix.Getsockname(fd)
 	if err != nil {
-		return env
+		return e, false
 	}
-	r, ok1 := socket.AddrPort(remote)
-	l, ok2 := socket.AddrPort(local)
-	if !ok1 || !ok2 {
-		return env
-	}
-	return slices.Concat(env, Endpoints{r, l}.Variables())
+	var ok1, ok2 bool
+	e.Remote, ok1 = socket.AddrPort(remote)
+	e.Local, ok2 = socket.AddrPort(local)
+	return e, ok1 && ok2
 }
 
 // With is an environment in which variables are set, whatever they were before. Of

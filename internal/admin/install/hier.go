@@ -88,6 +88,7 @@ var programs = []struct {
 		"qmail-tcpto",
 		"qsmhook",
 		"sendmail",
+		"tcp-env",
 	}},
 }
 
