@@ -14,21 +14,26 @@ import (
 	"goqmail/internal/host/ipme"
 	"goqmail/internal/host/process"
 	"goqmail/internal/wire/dns"
+	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/tcpto"
 )
 
 func main() {
 	process.Start(0o077)
-	os.Stdout.Write(run(os.Args[1:])) // the exit code is 0 whatever comes of it
-}
-
-func run(args []string) []byte {
-	if len(args) < 3 {
-		return remote.ImproperlyInvoked()
+	if resident.Asked(os.Args) {
+		process.Exit("qmail-remote", reside())
 	}
 	var message io.Reader = os.Stdin
 	if process.Closed(0) {
 		message = closed{}
+	}
+	os.Stdout.Write(deliver(os.Args[1:], message, nil)) // the exit code is 0 whatever comes of it
+}
+
+// deliver carries out a delivery and returns the reports.
+func deliver(args []string, message io.Reader, sessions *remote.Sessions) []byte {
+	if len(args) < 3 {
+		return remote.ImproperlyInvoked()
 	}
 	return remote.Config{
 		Home:     home.Dir(),
@@ -37,7 +42,32 @@ func run(args []string) []byte {
 		Own:      ipme.Addresses,
 		Connect:  connect,
 		Now:      time.Now,
+		Sessions: sessions,
 	}.Deliver(context.Background(), remote.Delivery{Host: args[0], Sender: args[1], Recipients: args[2:], Message: message})
+}
+
+const (
+	// filesPerDelivery is how many descriptors a delivery takes: its message, a
+	// connection, one to a name server, one for a table; and one for a session that
+	// waits for the next delivery.
+	filesPerDelivery = 5
+	// atOnce is how many deliveries there are in a process, if descriptors suffice.
+	atOnce = 500
+)
+
+// reside carries out deliveries for qmail-rspawn: the fields of a request are the
+// arguments, its file is the message, and the reply is what would be printed.
+func reside() error {
+	sessions := &remote.Sessions{Idle: 3 * time.Second, Messages: 100}
+	defer sessions.Close()
+	most := max(1, min(atOnce, int(process.OpenFiles()/filesPerDelivery)))
+	return resident.Serve(most, func(r *resident.Request) []string {
+		var message io.Reader = closed{}
+		if len(r.Files) > 0 {
+			message = r.Files[0]
+		}
+		return []string{string(deliver(r.Fields, message, sessions))}
+	})
 }
 
 // connect connects without the probes of idle connections that are Go's default:
@@ -47,7 +77,7 @@ func connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return dialer.DialContext(ctx, "tcp", to.String())
 }
 
-// closed stands in for a descriptor that the caller left closed.
+// closed stands in for a message that is not there.
 type closed struct{}
 
 func (closed) Read([]byte) (int, error) { return 0, os.ErrClosed }

@@ -7,6 +7,7 @@ import (
 	"goqmail/internal/deliver/rspawn"
 	"goqmail/internal/deliver/spawner"
 	"goqmail/internal/host/account"
+	"goqmail/internal/host/control"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
 )
@@ -26,11 +27,31 @@ func run() error {
 		return err
 	}
 	rspawn.ForgetTimeouts(home.Dir()) // without a table nobody remembers anything
+	deliver, done, err := how()
+	if err != nil {
+		return err
+	}
+	defer done()
 	return spawner.Spawner{
 		MessDir:    home.Dir() + "/queue/mess",
 		QueueOwner: qmailq.UID,
 		Width:      width,
 		Limit:      spawner.Limit(width, process.OpenFiles()),
-		Deliver:    rspawn.NewRunner(home.Dir(), os.Getenv("QMAILREMOTE")).Deliver,
+		Deliver:    deliver,
 	}.Serve(os.Stdin, os.Stdout)
+}
+
+// how tells how deliveries are carried out: by processes that are kept open, unless
+// control/residence is 0 or the environment names another program.
+func how() (deliver func(spawner.Delivery) string, done func(), err error) {
+	residence, err := control.In(home.Dir()).Number("residence", 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	other := os.Getenv("QMAILREMOTE")
+	if residence == 0 || other != "" {
+		return rspawn.NewRunner(home.Dir(), other).Deliver, func() {}, nil
+	}
+	kept := rspawn.Keep(home.Dir())
+	return kept.Deliver, kept.Close, nil
 }

@@ -13,7 +13,8 @@
 // session came. The texts go to senders in bounces and to the log, where programs
 // look for them: those that qmail has are its to the byte.
 //
-// Which hosts are tried is in hosts.go, what is said to them in session.go. A host
+// Which hosts are tried is in hosts.go, what is said to them in session.go, and how
+// several deliveries share a session in sessions.go. A host
 // that cannot be reached, or does not want to talk at all, is passed over for the
 // next one, and so is one that has recently timed out more than once (wire/tcpto).
 // The first that takes the name of this host is the one whose word counts.
@@ -56,6 +57,7 @@ type Config struct {
 	Own      func() (ipme.Set, error) // the addresses of this machine
 	Connect  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	Now      func() time.Time
+	Sessions *Sessions // nil: each delivery has a session of its own
 }
 
 // A Resolver knows the DNS.
@@ -108,9 +110,9 @@ func (c Config) deliver(ctx context.Context, d Delivery, r *reports) string {
 		if err != nil {
 			return lookupReport(err, to.host)
 		}
-		session, report := c.open(ctx, s, netip.AddrPortFrom(address, to.port))
-		if session != nil {
-			return session.send(d, r)
+		report, final := c.talk(ctx, s, endpoint{netip.AddrPortFrom(address, to.port), s.name}, d, r)
+		if final {
+			return report
 		}
 		if found == noConnection {
 			found = report
@@ -133,26 +135,86 @@ func passedOver() time.Duration {
 	return time.Duration(60+rand.IntN(32)) * 64 * time.Second
 }
 
-// open connects to a host and begins a session. Without a session there is a report,
-// which is noConnection if the host was not reached.
-func (c Config) open(ctx context.Context, s settings, to netip.AddrPort) (*session, string) {
-	conn, err := c.connect(ctx, s.timeoutConnect, to)
+// talk sends the message to a host. The report is final unless the host was not reached
+// (noConnection), or did not want to talk.
+func (c Config) talk(ctx context.Context, s settings, to endpoint, d Delivery, r *reports) (report string, final bool) {
+	for {
+		session, report := c.session(ctx, s, to)
+		if session == nil {
+			return report, false
+		}
+		if report, stale := c.send(session, d, r); !stale {
+			return report, true
+		}
+	}
+}
+
+// session returns a session that was kept, or a new one, or a report.
+func (c Config) session(ctx context.Context, s settings, to endpoint) (*session, string) {
+	limited, cancel := context.WithTimeout(ctx, s.timeoutConnect)
+	defer cancel()
+	for {
+		kept, turn := c.Sessions.take(limited, to, s.concurrency)
+		switch {
+		case !turn:
+			return nil, noConnection
+		case kept == nil:
+			return c.open(ctx, s, to)
+		case kept.Quiet():
+			return kept, ""
+		}
+		kept.Quit()
+		c.Sessions.leave(to)
+	}
+}
+
+// open begins a new session.
+func (c Config) open(ctx context.Context, s settings, to endpoint) (begun *session, report string) {
+	defer func() {
+		if begun == nil {
+			c.Sessions.leave(to)
+		}
+	}()
+	limited, cancel := context.WithTimeout(ctx, s.timeoutConnect)
+	defer cancel()
+	conn, err := c.connect(limited, to.at)
 	if err != nil {
 		return nil, noConnection
 	}
-	return begin(conn, s, partner(to.Addr()))
+	return begin(conn, s.timeoutRemote, to)
+}
+
+// send sends the message in a session, which is kept or ended whatever happens. It may
+// be stale: kept before, and of no use any more. The host knows nothing of the message
+// then.
+func (c Config) send(s *session, d Delivery, r *reports) (report string, stale bool) {
+	usual := false
+	defer func() {
+		if !usual || !c.Sessions.keep(s) {
+			s.Quit()
+			c.Sessions.leave(s.to)
+		}
+	}()
+	report, usual, err := s.send(d, r)
+	switch {
+	case err == errStale:
+		return "", true
+	case errors.Is(err, smtp.ErrMessage):
+		return unreadableMessage, false
+	case err != nil:
+		return s.partner().died(err), false
+	}
+	return report, false
 }
 
 // connect connects to a host, unless it has timed out before, and notes what comes of
 // it. Trouble with the notes is no trouble for the mail.
-func (c Config) connect(ctx context.Context, timeout time.Duration, to netip.AddrPort) (net.Conn, error) {
+func (c Config) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	host := to.Addr()
 	record, known := c.Timeouts.Find(host)
 	if record.Unreachable(c.Now(), passedOver()) {
 		return nil, errTimedOutBefore
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	conn, err := c.Connect(ctx, to)
 	var n net.Error
 	switch {

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"goqmail/internal/mail/quote"
 	"goqmail/internal/wire/smtp"
 )
 
-// A session is one in which hello was said, and that may take messages:
+// A session is one in which hello was said, and that takes messages, one or more:
 //
 //	begin   greeting      220
 //	        HELO name     250
@@ -17,107 +18,109 @@ import (
 //	        RCPT TO       less than 400 for one at least
 //	        DATA          less than 400
 //	        text          less than 400
-//	        QUIT
+//	        QUIT          not waited for
 //
 // A code of 400 to 499 is a refusal for now, a higher one a refusal for good.
 type session struct {
 	*smtp.Client
-	partner partner
+	to       endpoint
+	messages int         // accepted ones
+	timer    *time.Timer // ends it, while it is idle
 }
+
+func (s *session) partner() partner { return partner(s.to.at.Addr()) }
 
 // begin begins a session. If the host does not want one, there is a report instead.
-func begin(conn net.Conn, s settings, p partner) (*session, string) {
-	c := smtp.NewClient(conn, s.timeoutRemote)
-	greeting, err := c.Greeting()
+func begin(conn net.Conn, timeout time.Duration, to endpoint) (*session, string) {
+	s := &session{Client: smtp.NewClient(conn, timeout), to: to}
+	greeting, err := s.Greeting()
 	if err != nil {
-		c.Close()
-		return nil, p.died(err)
+		s.Close()
+		return nil, s.partner().died(err)
 	}
 	if greeting.Code != 220 {
-		c.Quit()
-		return nil, "ZConnected to " + p.said(" but greeting failed", greeting)
+		s.Quit()
+		return nil, "ZConnected to " + s.partner().said(" but greeting failed", greeting)
 	}
-	hello, err := c.Hello(s.name)
+	hello, err := s.Hello(to.name)
 	if err != nil {
-		c.Close()
-		return nil, p.died(err)
+		s.Close()
+		return nil, s.partner().died(err)
 	}
 	if hello.Code != 250 {
-		c.Quit()
-		return nil, "ZConnected to " + p.said(" but my name was rejected", hello)
+		s.Quit()
+		return nil, "ZConnected to " + s.partner().said(" but my name was rejected", hello)
 	}
-	return &session{c, p}, ""
+	return s, ""
 }
 
-// send sends a message, and ends the session.
-func (s *session) send(d Delivery, r *reports) string {
-	report, err := s.transact(d, r)
-	switch {
-	case errors.Is(err, smtp.ErrMessage):
-		s.Close()
-		return unreadableMessage
-	case err != nil:
-		s.Close()
-		return s.partner.died(err)
-	}
-	s.Quit()
-	return report
-}
+// errStale says that a session which has had messages before takes no more.
+var errStale = errors.New("stale session")
 
-// transact sends a message. It adds reports on recipients, and returns the one on the
-// message.
-func (s *session) transact(d Delivery, r *reports) (string, error) {
+// send sends a message. It adds reports on recipients, and returns the one on the
+// message. usual tells whether the host accepted it and gave none but the usual
+// answers, so that it can be expected to take another.
+func (s *session) send(d Delivery, r *reports) (report string, usual bool, err error) {
+	p := s.partner()
 	mail, err := s.Mail(path(d.Sender))
+	if s.messages > 0 && (err != nil || mail.Code != 250) {
+		return "", false, errStale
+	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if refused(mail) {
-		return letter(mail) + "Connected to " + s.partner.said(" but sender was rejected", mail), nil
+		return letter(mail) + "Connected to " + p.said(" but sender was rejected", mail), false, nil
 	}
+	usual = mail.Code == 250
 	anybody := false
 	for _, recipient := range d.Recipients {
-		report, err := s.recipient(recipient)
+		report, code, err := s.recipient(recipient)
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 		r.add(report)
 		anybody = anybody || report == recipientAccepted
+		usual = usual && (code == 250 || code == 251 || code >= 400 && code < 560)
 	}
 	if !anybody {
-		return "DGiving up on " + s.partner.said("", smtp.Reply{}), nil
+		return "DGiving up on " + p.said("", smtp.Reply{}), false, nil
 	}
 	data, err := s.Data()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if refused(data) {
-		return letter(data) + s.partner.said(" failed on DATA command", data), nil
+		return letter(data) + p.said(" failed on DATA command", data), false, nil
 	}
 	text, err := s.Text(d.Message)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if refused(text) {
-		return letter(text) + s.partner.said(" failed after I sent the message", text), nil
+		return letter(text) + p.said(" failed after I sent the message", text), false, nil
 	}
-	return "K" + s.partner.said(" accepted message", text), nil
+	s.messages++
+	return "K" + p.said(" accepted message", text), usual && data.Code == 354 && text.Code == 250, nil
 }
 
-// recipient names a recipient to the host and returns the report.
-func (s *session) recipient(recipient string) (string, error) {
-	if smtp.HasLineBreak(recipient) {
-		return recipientWithLineBreak, nil
-	}
+// recipient names a recipient to the host and returns the report, and the code of the
+// answer.
+func (s *session) recipient(recipient string) (report string, code int, err error) {
 	reply, err := s.Recipient(path(recipient))
 	switch {
+	case err == smtp.ErrLineBreak:
+		return recipientWithLineBreak, 553, nil
 	case err != nil:
-		return "", err
+		return "", 0, err
 	case reply.Code >= 500:
-		return "h" + s.partner.said(" does not like recipient", reply), nil
+		report = "h" + s.partner().said(" does not like recipient", reply)
 	case refused(reply):
-		return "s" + s.partner.said(" does not like recipient", reply), nil
+		report = "s" + s.partner().said(" does not like recipient", reply)
+	default:
+		report = recipientAccepted
 	}
-	return recipientAccepted, nil
+	return report, reply.Code, nil
 }
 
 func refused(reply smtp.Reply) bool { return reply.Code >= 400 }

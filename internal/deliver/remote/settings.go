@@ -2,6 +2,7 @@ package remote
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"goqmail/internal/host/control"
@@ -22,6 +23,7 @@ type settings struct {
 	name           string // of this host, for saying hello
 	timeoutConnect time.Duration
 	timeoutRemote  time.Duration
+	concurrency    int // connections to a host at once; 0 means any number
 	routes         routes
 }
 
@@ -38,9 +40,10 @@ func (c Config) settings() (settings, error) {
 	}
 	connect, errConnect := dir.Number("timeoutconnect", defaultTimeoutConnect)
 	remote, errRemote := dir.Number("timeoutremote", defaultTimeoutRemote)
+	concurrency, errConcurrency := dir.Number("concurrencyhost", 0)
 	entries, _, errRoutes := dir.List("smtproutes")
-	return settings{name, seconds(connect), seconds(remote), newRoutes(entries)},
-		errors.Join(errName, errConnect, errRemote, errRoutes)
+	return settings{name, seconds(connect), seconds(remote), int(min(concurrency, math.MaxInt32)), newRoutes(entries)},
+		errors.Join(errName, errConnect, errRemote, errConcurrency, errRoutes)
 }
 
 func seconds(n uint64) time.Duration {

@@ -110,6 +110,7 @@ func (w *world) host(address string, p *peer) *peer {
 type peer struct {
 	replies      map[string]string
 	unresponsive bool
+	messages     int // after so many it is gone; 0 means that it stays
 
 	conversations []*conversation
 }
@@ -152,7 +153,7 @@ func (p *peer) talk(conn net.Conn, c *conversation) {
 	if !say("", "") {
 		return
 	}
-	for {
+	for messages := 0; ; {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			return
@@ -168,7 +169,7 @@ func (p *peer) talk(conn net.Conn, c *conversation) {
 					return
 				}
 			}
-			if !say("text", "text") {
+			if messages++; !say("text", "text") || messages == p.messages {
 				return
 			}
 		}

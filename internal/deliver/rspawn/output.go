@@ -3,9 +3,10 @@ package rspawn
 import (
 	"bytes"
 	"strings"
-
-	"goqmail/internal/wire/spawn"
 )
+
+// maxReport is how much of a report is kept, in bytes: more than qmail-send takes.
+const maxReport = 32 << 10
 
 // An output collects what qmail-remote prints: of any number of reports of any
 // length it keeps the ones that count, and of each the beginning.
@@ -34,7 +35,7 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 func (o *output) extend(p []byte) {
-	o.current = append(o.current, p[:min(len(p), spawn.MaxText-len(o.current))]...)
+	o.current = append(o.current, p[:min(len(p), maxReport-len(o.current))]...)
 }
 
 func (o *output) complete() {
@@ -67,8 +68,11 @@ func (o *output) merge() string {
 	case 'h':
 		outcome = severity['D']
 	default:
-		if !known {
+		if !known && len(o.current) > 0 {
 			return "Zqmail-remote did not say what became of the message.\n"
+		}
+		if !known {
+			outcome = severity['D']
 		}
 	}
 	var text strings.Builder

@@ -12,8 +12,8 @@
 // that connects to no server prints the report on the message alone.
 //
 // A qmail-remote that cannot be run or crashes, or exits with the status of a Go
-// panic, is a deferral, whatever it printed. So is one whose output ends before it
-// has said what became of the message.
+// panic, is a deferral, whatever it printed. So is one whose output ends within a
+// report. One that says nothing about the message fails, as ever.
 package rspawn
 
 import (

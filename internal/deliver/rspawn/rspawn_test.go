@@ -8,12 +8,11 @@ import (
 
 	"goqmail/internal/deliver/spawner"
 	"goqmail/internal/host/child"
-	"goqmail/internal/wire/spawn"
 )
 
 func TestReport(t *testing.T) {
-	long := strings.Repeat("x", 3*spawn.MaxText)
-	kept := long[:spawn.MaxText-1]
+	long := strings.Repeat("x", 3*maxReport)
+	kept := long[:maxReport-1]
 	for _, c := range []struct {
 		name   string
 		status child.Status
@@ -35,10 +34,10 @@ func TestReport(t *testing.T) {
 		{"a long report", child.Status{}, "r" + long + "\x00K" + long + "\x00", "K" + kept + kept},
 		{"many reports", child.Status{}, "r\x00" + strings.Repeat("rx\x00", 10000) + "K\x00", "K"},
 		{"no output", child.Status{}, "", "Zqmail-remote produced no output.\n"},
-		{"nothing on the message", child.Status{}, "rok\n\x00", "Zqmail-remote did not say what became of the message.\n"},
+		{"nothing on the message", child.Status{}, "rok\n\x00", "Dok\n"},
 		{"the report on the message is cut off", child.Status{}, "rok\n\x00K", "Zqmail-remote did not say what became of the message.\n"},
 		{"no report", child.Status{}, "xyz", "Zqmail-remote did not say what became of the message.\n"},
-		{"a lone NUL", child.Status{}, "\x00", "Zqmail-remote did not say what became of the message.\n"},
+		{"a lone NUL", child.Status{}, "\x00", "D"},
 		{"crash", child.Status{Crashed: true}, "r\x00K\x00", "Zqmail-remote crashed.\n"},
 		{"panic", child.Status{Code: 2}, "r\x00K\x00", "Zqmail-remote crashed.\n"},
 		{"exit 1", child.Status{Code: 1}, "r\x00K\x00", "DUnable to run qmail-remote.\n"},

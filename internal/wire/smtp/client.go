@@ -8,7 +8,10 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What can go wrong in a session, for errors.Is. Any other error means that the
@@ -35,6 +38,7 @@ type Client struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	timeout time.Duration
+	broken  bool // no command can be sent any more
 }
 
 // replyBuffer is how much is read of the connection at once: replies are short.
@@ -42,7 +46,7 @@ const replyBuffer = 512
 
 // NewClient begins a session over a connection that is just made.
 func NewClient(conn net.Conn, timeout time.Duration) *Client {
-	return &Client{conn, bufio.NewReaderSize(conn, replyBuffer), timeout}
+	return &Client{conn: conn, in: bufio.NewReaderSize(conn, replyBuffer), timeout: timeout}
 }
 
 // Greeting waits for what the server says first.
@@ -62,10 +66,35 @@ func (c *Client) Recipient(recipient string) (Reply, error) {
 // Data asks the server to take the message.
 func (c *Client) Data() (Reply, error) { return c.command("DATA") }
 
-// Quit ends the session. The server's last word is not waited for.
+// Quit ends the session. The server's last word is not waited for. If there was an
+// error before, Quit is like Close.
 func (c *Client) Quit() {
-	c.send([]byte("QUIT\r\n"))
+	if !c.broken {
+		c.send([]byte("QUIT\r\n"))
+	}
 	c.Close()
+}
+
+// Quiet tells whether the server has said nothing since its last reply, and has not
+// ended the connection, as far as is known.
+func (c *Client) Quiet() bool {
+	if c.broken || c.in.Buffered() > 0 {
+		return false
+	}
+	socket, ok := c.conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	quiet := false
+	err = raw.Control(func(fd uintptr) {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		quiet = err == unix.EAGAIN
+	})
+	return err == nil && quiet
 }
 
 // Close ends the connection.
@@ -88,12 +117,15 @@ func (c *Client) command(line string) (Reply, error) {
 func (c *Client) send(b []byte) error {
 	c.conn.SetWriteDeadline(time.Now().Add(c.timeout))
 	_, err := c.conn.Write(b)
+	c.broken = c.broken || err != nil
 	return err
 }
 
 func (c *Client) reply() (Reply, error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.timeout))
-	return readReply(c.in)
+	reply, err := readReply(c.in)
+	c.broken = c.broken || err != nil
+	return reply, err
 }
 
 const (
@@ -126,6 +158,7 @@ func (c *Client) Text(message io.Reader) (Reply, error) {
 func (c *Client) sendText(message io.Reader) error {
 	t := transfers.Get().(*transfer)
 	defer transfers.Put(t)
+	c.broken = true // until all of it is sent: a command would be part of the text
 	var out Outgoing
 	text := t.text[:0]
 	for {
@@ -136,6 +169,7 @@ func (c *Client) sendText(message io.Reader) error {
 			if err := c.send(out.End(text)); err != nil {
 				return fmt.Errorf("%w: %w", ErrUncertain, err)
 			}
+			c.broken = false
 			return nil
 		case err != nil:
 			return fmt.Errorf("%w: %w", ErrMessage, err)
