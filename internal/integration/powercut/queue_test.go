@@ -3,6 +3,7 @@ package powercut
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,12 +12,85 @@ import (
 
 	"goqmail/internal/admin/install"
 	"goqmail/internal/integration/site"
+	"goqmail/internal/wire/submit"
 	"goqmail/queue"
 )
 
 // TestQueue cuts the power at every moment of qmail-queue. What it accepted is in
 // the queue, whole; whatever is in todo is whole, accepted or not.
 func TestQueue(t *testing.T) {
+	sweepQueue(t, func(t *testing.T, attempt int) (Command, func(bool) []string) {
+		sender := sender(attempt)
+		command := Command{Path: site.Home + "/bin/qmail-queue", Args: []string{"qmail-queue"}, Files: []*os.File{
+			input(t, []byte(queuedText(sender))),
+			input(t, fmt.Appendf(nil, "F%s\x00Tr@example.org\x00\x00", sender)),
+		}}
+		return command, func(ok bool) []string {
+			if ok {
+				return []string{sender}
+			}
+			return nil
+		}
+	})
+}
+
+// TestQueueResident is TestQueue for a resident qmail-queue that gets three messages
+// at the same time, so that they share syncs. One was accepted once its submitter
+// knows.
+func TestQueueResident(t *testing.T) {
+	sweepQueue(t, func(t *testing.T, attempt int) (Command, func(bool) []string) {
+		told, tell, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		command := Command{Path: "/proc/self/exe", Args: []string{"test", "submit", sender(attempt)},
+			Files: []*os.File{input(t, nil), tell}}
+		return command, func(bool) []string {
+			defer told.Close()
+			text, err := io.ReadAll(told)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Fields(string(text))
+		}
+	})
+}
+
+// submitThree is the parent of that qmail-queue. It writes down whose messages were
+// accepted.
+func submitThree(name string) {
+	q := submit.Queue{Home: site.Home, Resident: submit.NewResident(site.Home)}
+	results := make(chan error)
+	for i := range 3 {
+		go func() {
+			sender := fmt.Sprint(i, name)
+			m, err := q.Open()
+			if err == nil {
+				m.WriteString(queuedText(sender))
+				m.From(sender)
+				m.To("r@example.org")
+				err = m.Close()
+			}
+			if err == nil {
+				_, err = os.Stdout.WriteString(sender + "\n")
+			}
+			results <- err
+		}()
+	}
+	code := 0
+	for range 3 {
+		if err := <-results; err != nil {
+			code = 111
+		}
+	}
+	q.Resident.Close()
+	os.Exit(code)
+}
+
+// sweepQueue sweeps over attempts to queue something. Each attempt has a command, and
+// a function that tells whose messages were accepted in it, given whether the command
+// succeeded.
+func sweepQueue(t *testing.T, begin func(t *testing.T, attempt int) (Command, func(bool) []string)) {
 	for _, mode := range []Mode{LoseAll, KeepJournal} {
 		t.Run(mode.String(), func(t *testing.T) {
 			dir := site.Home + "/queue"
@@ -27,16 +101,15 @@ func TestQueue(t *testing.T) {
 			}
 			syscall.Sync()
 			attempts, accepted := 0, map[string]bool{}
-			start := func() Command {
+			var outcome func(bool) []string
+			start := func() (c Command) {
 				attempts++
-				return Command{Path: site.Home + "/bin/qmail-queue", Args: []string{"qmail-queue"}, Files: []*os.File{
-					input(t, []byte(queuedText(sender(attempts)))),
-					input(t, fmt.Appendf(nil, "F%s\x00Tr@example.org\x00\x00", sender(attempts))),
-				}}
+				c, outcome = begin(t, attempts)
+				return c
 			}
 			moments := disk.Sweep(mode, start, func(ok bool) {
-				if ok {
-					accepted[sender(attempts)] = true
+				for _, sender := range outcome(ok) {
+					accepted[sender] = true
 				}
 				queued := queuedSenders(t, dir)
 				for sender := range accepted {
@@ -45,9 +118,10 @@ func TestQueue(t *testing.T) {
 					}
 				}
 			})
-			if moments < 10 {
-				t.Errorf("only %d moments", moments)
+			if moments < 10 || len(accepted) == 0 {
+				t.Errorf("%d moments, %d messages accepted", moments, len(accepted))
 			}
+			t.Logf("%d moments, %d messages accepted", moments, len(accepted))
 		})
 	}
 }
