@@ -115,11 +115,11 @@ func (e *Entry) Commit(now time.Time) error {
 		e.remove()
 		return ErrDeath
 	}
-	err := syncAll(
+	err := errors.Join(SyncTogether(
 		e.Message.Sync,
 		e.envelope.Sync,
-		func() error { return e.q.syncDirectory(Mess, e.Number) },
-	)
+		func() error { return e.q.SyncDirectory(Mess, e.Number) },
+	)...)
 	if err != nil {
 		e.remove()
 		return fmt.Errorf("%w: %w", ErrWrite, err)
@@ -128,7 +128,7 @@ func (e *Entry) Commit(now time.Time) error {
 	if err := os.Link(e.q.Path(Intd, e.Number), todo); err != nil {
 		return fmt.Errorf("%w: %w", ErrTodo, err)
 	}
-	if err := e.q.syncDirectory(Todo, e.Number); err != nil {
+	if err := e.q.SyncDirectory(Todo, e.Number); err != nil {
 		return fmt.Errorf("%w: %w", ErrTodo, err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // MaxRecord is the longest record that is read, in bytes. Addresses come in with
@@ -43,6 +42,12 @@ func NewRecordReader(r io.Reader, pos int64) *RecordReader {
 	return &RecordReader{r: bufio.NewReaderSize(r, 8<<10), pos: pos}
 }
 
+// Reset makes the reader read another file, so that its buffer is used again.
+func (r *RecordReader) Reset(f io.Reader, pos int64) {
+	r.r.Reset(f)
+	r.pos = pos
+}
+
 // Offset is where the next record begins.
 func (r *RecordReader) Offset() int64 { return r.pos }
 
@@ -74,14 +79,10 @@ func (r *RecordReader) Next() (Record, error) {
 	}
 }
 
-// MarkDone turns the record at an offset of a local or remote file from T into D.
-// The mark is not synced: where a crash takes it back, the recipient gets the
-// message twice, which costs less than a sync for each delivery.
-func (q *Queue) MarkDone(k Kind, n Number, offset int64) error {
-	f, err := os.OpenFile(q.Path(k, n), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt([]byte{'D'}, offset)
-	return errors.Join(err, f.Close())
+// MarkDone turns the record at an offset of an open local or remote file from T
+// into D. The mark is not synced: where a crash takes it back, the recipient gets
+// the message twice, which costs less than a sync for each delivery.
+func MarkDone(list io.WriterAt, offset int64) error {
+	_, err := list.WriteAt([]byte{'D'}, offset)
+	return err
 }

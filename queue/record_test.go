@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -68,14 +69,31 @@ func TestMarkDone(t *testing.T) {
 	q := open(t, dir)
 	name := q.Name(queue.Remote, 457)
 	queuetest.Put(t, dir, name, "Ta@x\x00Tb@x\x00Tc@x\x00")
-	if err := q.MarkDone(queue.Remote, 457, 5); err != nil {
+	list, err := os.OpenFile(q.Path(queue.Remote, 457), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := queue.MarkDone(list, 5); err != nil {
 		t.Fatal(err)
 	}
 	if got := queuetest.Get(t, dir, name); got != "Ta@x\x00Db@x\x00Tc@x\x00" {
 		t.Errorf("%q", got)
 	}
-	if err := q.MarkDone(queue.Local, 457, 0); err == nil {
-		t.Error("a file that is not there was marked")
+	list.Close()
+	if err := queue.MarkDone(list, 0); err == nil {
+		t.Error("a file that is closed was marked")
+	}
+}
+
+// TestReset: a reader goes on with another file, whatever it knew of the first.
+func TestReset(t *testing.T) {
+	r := queue.NewRecordReader(strings.NewReader("Ta\x00Tb"), 0)
+	r.Next()
+	r.Next()
+	r.Reset(strings.NewReader("Dc\x00"), 100)
+	rec, err := r.Next()
+	if err != nil || rec.Kind != 'D' || string(rec.Text) != "c" || rec.Offset != 100 {
+		t.Errorf("%+v, %v", rec, err)
 	}
 }
 

@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"errors"
-	"os"
 	"sync"
 
 	"goqmail/internal/host/durable"
@@ -12,18 +10,28 @@ import (
 // tried again: what it should have written may be gone for good.
 func SyncDir(dir string) error { return durable.Directory(dir) }
 
-// syncAll issues several syncs at the same time, so that the filesystem can do
-// them in one commit.
-func syncAll(syncs ...func() error) error {
-	done := make(chan error, len(syncs))
-	for _, sync := range syncs[1:] {
-		go func() { done <- sync() }()
+// atOnce is how many syncs are issued at the same time. Each holds a thread.
+const atOnce = 16
+
+// SyncTogether issues several syncs at the same time, so that the filesystem can
+// do them in one commit, and returns their errors in the order of the syncs.
+func SyncTogether(syncs ...func() error) []error {
+	failed := make([]error, len(syncs))
+	slots := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	for i, sync := range syncs {
+		if i == len(syncs)-1 { // here as well as anywhere
+			failed[i] = sync()
+			break
+		}
+		slots <- struct{}{}
+		running.Go(func() {
+			failed[i] = sync()
+			<-slots
+		})
 	}
-	all := syncs[0]()
-	for range syncs[1:] {
-		all = errors.Join(all, <-done)
-	}
-	return all
+	running.Wait()
+	return failed
 }
 
 // A sharedSync makes one sync of a directory do for all who want it at the same
@@ -92,23 +100,10 @@ func (r *round) end(err error) {
 	close(r.done)
 }
 
-// syncDirectory makes the names in the directory of a message's file durable,
+// SyncDirectory makes the names in the directory of a message's file durable,
 // together with what other goroutines want synced there.
-func (q *Queue) syncDirectory(k Kind, n Number) error {
+func (q *Queue) SyncDirectory(k Kind, n Number) error {
 	dir := q.directory(k, n)
 	s, _ := q.syncs.LoadOrStore(dir, &sharedSync{})
 	return s.(*sharedSync).Sync(func() error { return SyncDir(dir) })
-}
-
-// SyncAll makes files and directories durable, all at the same time. The files
-// are open; the directories are named.
-func SyncAll(files []*os.File, dirs []string) error {
-	var syncs []func() error
-	for _, f := range files {
-		syncs = append(syncs, f.Sync)
-	}
-	for _, d := range dirs {
-		syncs = append(syncs, func() error { return SyncDir(d) })
-	}
-	return syncAll(syncs...)
 }

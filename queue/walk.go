@@ -22,12 +22,26 @@ func (q *Queue) Numbers(k Kind) iter.Seq2[Number, error] {
 			return
 		}
 		for i := range q.split {
-			if !numbersIn(q.join(string(k), strconv.FormatUint(i, 10)), yield) {
+			if !numbersIn(q.part(k, i), yield) {
 				return
 			}
 		}
 	}
 }
+
+// NumbersIn is Numbers for one subdirectory. For a kind that has none it lists
+// them all.
+func (q *Queue) NumbersIn(k Kind, part uint64) iter.Seq2[Number, error] {
+	return func(yield func(Number, error) bool) {
+		dir := q.join(string(k))
+		if k.split() {
+			dir = q.part(k, part)
+		}
+		numbersIn(dir, yield)
+	}
+}
+
+func (q *Queue) part(k Kind, i uint64) string { return q.join(string(k), strconv.FormatUint(i, 10)) }
 
 // numbersIn yields the numbers in one directory, and tells whether to go on.
 func numbersIn(dir string, yield func(Number, error) bool) bool {

@@ -62,6 +62,7 @@ var programs = []struct {
 		"qmail-remote",
 		"qmail-rspawn",
 		"splogger",
+		"qmail-send",
 	}},
 	{"root", 0o755, []string{
 		"bouncesaying",

@@ -34,6 +34,7 @@ package spawn
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 	"strings"
@@ -180,6 +181,13 @@ func (r *Reports) Next() (Report, error) {
 		return Report{}, err
 	}
 	return Report{delivery, text}, nil
+}
+
+// Ready tells whether a whole report has come already, so that Next returns at
+// once.
+func (r *Reports) Ready() bool {
+	come, _ := r.in.Peek(r.in.Buffered())
+	return len(come) > int(r.width) && bytes.IndexByte(come[r.width:], 0) >= 0
 }
 
 // readText reads up to a NUL, and tells whether text was cut to max bytes.

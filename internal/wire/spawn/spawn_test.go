@@ -77,6 +77,31 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// TestReady: a report that has come is told from one that has come in part.
+func TestReady(t *testing.T) {
+	for _, c := range []struct {
+		width Width
+		in    string
+		want  []bool // before each report
+	}{
+		{Classic, "\x78\x00K\x00\x00Z\x00", []bool{false, true, true}},
+		{Classic, "\x78\x00\x00\x00\x00\x07D", []bool{false, true, true, false}},
+		{Wide, "\x00\x00\x00\x78\x00\x00\x01\x00K\x00\x00\x00\x00\x00\x00\x00\x00\x01", []bool{false, true, true, false}},
+	} {
+		r := NewReports(strings.NewReader(c.in), c.width)
+		for i, want := range c.want {
+			if got := r.Ready(); got != want {
+				t.Errorf("%q: ready %v before report %d", c.in, got, i)
+			}
+			if i == 0 {
+				r.Limit()
+			} else {
+				r.Next()
+			}
+		}
+	}
+}
+
 func TestNULIsCut(t *testing.T) {
 	if got := (Report{1, "Ka\x00b"}).Append(nil, Classic); string(got) != "\x01Ka\x00" {
 		t.Errorf("%q", got)

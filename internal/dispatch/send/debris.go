@@ -1,0 +1,77 @@
+package send
+
+import (
+	"path"
+	"time"
+
+	"goqmail/internal/dispatch/activity"
+	"goqmail/internal/dispatch/clean"
+	"goqmail/queue"
+
+	"golang.org/x/sys/unix"
+)
+
+// debrisAgain is the time between two looks for debris: somewhat less than a day,
+// so that it is not always at the same hour.
+const debrisAgain = 76431 * time.Second
+
+// removeDebris has messages removed, at the start and then daily, that a crash has
+// left in S2 or S3: those that nobody has used for 36 hours and that are neither
+// queued nor preprocessed.
+//
+// This runs beside everything else, so it must not take a message for debris that
+// is on its way through these states. One that comes in is younger (queue.Death).
+// One that leaves has the read lock from the moment that info/N goes until
+// qmail-clean has answered; without it, the number could meanwhile be that of a new
+// message, which would be removed. And todo/N is looked for before info/N: one that
+// is preprocessed between the two looks has info/N by then.
+func (s *scheduler) removeDebris() {
+	for {
+		for part := range s.q.Split() {
+			s.removeDebrisIn(part)
+		}
+		time.Sleep(debrisAgain)
+	}
+}
+
+func (s *scheduler) removeDebrisIn(part uint64) {
+	for n, err := range s.q.NumbersIn(queue.Mess, part) {
+		var lines activity.Lines
+		switch {
+		case err != nil:
+			lines.Alert("unable to opendir ", path.Dir(s.q.Name(queue.Mess, queue.Number(part))), ", sleeping...")
+		case s.isOld(n):
+			s.removeIfDebris(n, &lines)
+		}
+		if len(lines.Text()) > 0 {
+			s.tell(said{lines})
+		}
+	}
+}
+
+// isOld tells whether nobody has used a message for a long time.
+func (s *scheduler) isOld(n queue.Number) bool {
+	var st unix.Stat_t
+	if unix.Stat(s.q.Path(queue.Mess, n), &st) != nil {
+		return false // its qmail-queue has just taken it back
+	}
+	return s.Now().Sub(time.Unix(st.Atim.Unix())) > queue.Ossified
+}
+
+// removeIfDebris looks at an old message when no message is just leaving.
+func (s *scheduler) removeIfDebris(n queue.Number, lines *activity.Lines) {
+	s.leaving.Lock()
+	defer s.leaving.Unlock()
+	if !s.isOld(n) || s.has(queue.Todo, n) || s.has(queue.Info, n) {
+		return
+	}
+	if answer := s.clean.Ask(clean.Foop, n)[0]; answer != clean.Done && answer != clean.Lost {
+		lines.Warning("qmail-clean unable to clean up foop/", n.String())
+	}
+}
+
+// has tells whether a message has a file, and yes where that is not known.
+func (s *scheduler) has(k queue.Kind, n queue.Number) bool {
+	var st unix.Stat_t
+	return unix.Stat(s.q.Path(k, n), &st) != unix.ENOENT
+}

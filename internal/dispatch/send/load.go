@@ -1,0 +1,147 @@
+package send
+
+import (
+	"path"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"goqmail/internal/dispatch/activity"
+	"goqmail/internal/dispatch/route"
+	"goqmail/internal/dispatch/schedule"
+	"goqmail/queue"
+
+	"golang.org/x/sys/unix"
+)
+
+// load takes up every message that is preprocessed, at the start, before anything
+// else runs. It reads directories rather than to look for each file that a message
+// may have: a million messages take a million looks, at the time in each list.
+// Of a message it keeps the number and the time, 24 bytes for each of its lists.
+//
+// A message that is still in todo is not taken up: it will be preprocessed anew.
+func (s *scheduler) load() {
+	s.now = s.Now().Unix()
+	todo := s.numbers(queue.Todo, 0)
+	parts := make(chan uint64)
+	var workers sync.WaitGroup
+	var mu sync.Mutex
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for part := range parts {
+				found := s.loadPart(part, todo)
+				mu.Lock()
+				for _, m := range found {
+					s.take(m)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for part := range s.q.Split() {
+		parts <- part
+	}
+	close(parts)
+	workers.Wait()
+	s.writeRecord()
+}
+
+// A resting message is one found at the start.
+type resting struct {
+	number  queue.Number
+	lists   [route.Channels]bool
+	due     [route.Channels]int64
+	unknown string // the file that could not be looked at, or empty
+}
+
+// take takes a message up.
+func (s *scheduler) take(m resting) {
+	if m.unknown != "" {
+		s.lines.Warning("unable to stat ", m.unknown, "; will try again later")
+		s.unknown.Push(schedule.Entry{Due: s.now + sysfail, Number: m.number})
+		return
+	}
+	s.add(m.number, m.lists, m.due)
+}
+
+// loadPart finds the messages in one subdirectory.
+func (s *scheduler) loadPart(part uint64, todo []queue.Number) []resting {
+	lists := [route.Channels][]queue.Number{s.numbers(queue.Local, part), s.numbers(queue.Remote, part)}
+	var found []resting
+	for _, n := range s.numbers(queue.Info, part) {
+		if _, queued := slices.BinarySearch(todo, n); queued {
+			continue
+		}
+		m := resting{number: n}
+		for c := range route.Channel(route.Channels) {
+			if _, m.lists[c] = slices.BinarySearch(lists[c], n); m.lists[c] {
+				s.lookAt(&m, c)
+			}
+		}
+		found = append(found, m)
+	}
+	return found
+}
+
+// lookAt reads when a list is due.
+func (s *scheduler) lookAt(m *resting, c route.Channel) {
+	var st unix.Stat_t
+	if unix.Stat(s.q.Path(c.Kind(), m.number), &st) != nil {
+		m.unknown = s.q.Name(c.Kind(), m.number)
+		return
+	}
+	m.due[c] = st.Mtim.Sec
+}
+
+// numbers lists the messages in a directory, in order. It does not go on without:
+// what is overlooked here would wait until the next start.
+func (s *scheduler) numbers(k queue.Kind, part uint64) []queue.Number {
+	for {
+		var list []queue.Number
+		var failed error
+		for n, err := range s.q.NumbersIn(k, part) {
+			if err != nil {
+				failed = err
+				break
+			}
+			list = append(list, n)
+		}
+		if failed == nil {
+			slices.Sort(list)
+			return list
+		}
+		var lines activity.Lines
+		lines.Alert("unable to opendir ", path.Dir(s.q.Name(k, queue.Number(part))), ", sleeping...")
+		s.Record.Write(lines.Text())
+		time.Sleep(opendirAgain)
+	}
+}
+
+// opendirAgain is when a directory that cannot be read is tried again.
+const opendirAgain = 10 * time.Second
+
+// look looks at a message again that could not be looked at.
+func (s *scheduler) look(n queue.Number) {
+	m := resting{number: n}
+	var st unix.Stat_t
+	stat := func(k queue.Kind) bool {
+		err := unix.Stat(s.q.Path(k, n), &st)
+		if err != nil && err != unix.ENOENT {
+			m.unknown = s.q.Name(k, n)
+		}
+		return err == nil
+	}
+	if there := stat(queue.Info); !there && m.unknown == "" {
+		return
+	}
+	if stat(queue.Todo) {
+		return
+	}
+	for c := range route.Channel(route.Channels) {
+		if m.lists[c] = stat(c.Kind()); m.lists[c] {
+			m.due[c] = st.Mtim.Sec
+		}
+	}
+	s.take(m)
+}
