@@ -18,6 +18,7 @@ import (
 
 func main() {
 	process.Start(0o077)
+	process.WithholdInherited()
 	process.Exit("qmail-lspawn", run())
 }
 

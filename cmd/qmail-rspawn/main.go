@@ -14,6 +14,7 @@ import (
 
 func main() {
 	process.Start(0o077)
+	process.WithholdInherited()
 	process.Exit("qmail-rspawn", run())
 }
 

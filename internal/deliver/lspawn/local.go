@@ -71,7 +71,7 @@ func (l Local) Deliver(d spawner.Delivery, owner users.Assignment) string {
 			return child.Command{Args: []string{localProgram}, Dir: l.home, As: &as, Files: []*os.File{2: l.null}}
 		}, resident.Request{Fields: args, Files: []*os.File{d.Message}})
 		if !errors.Is(err, resident.ErrClassic) {
-			return readReply(reply, err)
+			return replyReport(reply, err)
 		}
 	}
 	return l.start(args, as, d.Message)
@@ -82,10 +82,10 @@ func keyOf(owner users.Assignment) string {
 	return fmt.Sprintf("%d:%d:%s", owner.UID, owner.GID, owner.Home)
 }
 
-// readReply makes a report of what a resident qmail-local says. It is the user's
+// replyReport makes a report of what a resident qmail-local says. It is the user's
 // process, and may say anything: what it could not have said as a process of one
 // delivery is a crash.
-func readReply(reply []string, err error) string {
+func replyReport(reply []string, err error) string {
 	switch {
 	case errors.Is(err, resident.ErrRefused):
 		return exitcode.Report(exitcode.CannotRun)

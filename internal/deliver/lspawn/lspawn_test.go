@@ -248,26 +248,24 @@ func TestReplies(t *testing.T) {
 		{"crashed", nil, resident.ErrCrashed, "Zqmail-local crashed.\n"},
 		{"refused", nil, resident.ErrRefused, "ZUnable to run qmail-local.\n"},
 	} {
-		if got := readReply(c.reply, c.err); got != c.want {
+		if got := replyReport(c.reply, c.err); got != c.want {
 			t.Errorf("%s: %.80q, want %.80q", c.name, got, c.want)
 		}
 	}
 	for _, c := range []struct {
 		name  string
 		reply []string
-		err   error
 		want  string
 	}{
-		{"found", []string{"0", "joe\x005\x006\x00/\x00\x00\x00"}, nil, ""},
-		{"malformed", []string{"0", "joe\x005\x006\x00/\x00\x00"}, nil, "ZInternal qmail-lspawn bug.\n"},
-		{"no alias", []string{"116", ""}, nil, "ZUnable to find alias user!\n"},
-		{"unsure", []string{"111", ""}, nil, getpwUnsure},
-		{"not a code", []string{"x", ""}, nil, getpwCrashed},
-		{"no fields", nil, nil, getpwCrashed},
-		{"lost", nil, resident.ErrLost, getpwCrashed},
+		{"found", []string{"0", "joe\x005\x006\x00/\x00\x00\x00"}, ""},
+		{"malformed", []string{"0", "joe\x005\x006\x00/\x00\x00"}, "ZInternal qmail-lspawn bug.\n"},
+		{"no alias", []string{"116", ""}, "ZUnable to find alias user!\n"},
+		{"unsure", []string{"111", ""}, getpwUnsure},
+		{"not a code", []string{"x", ""}, getpwCrashed},
+		{"no fields", nil, getpwCrashed},
 	} {
 		got := ""
-		if _, err := readGetpwReply(c.reply, c.err); err != nil {
+		if _, err := readReply(c.reply); err != nil {
 			got = refusal(err)
 		}
 		if got != c.want {
@@ -281,11 +279,11 @@ func FuzzReplies(f *testing.F) {
 	f.Add("0", "did 0+0+1\n")
 	f.Add("0", "joe\x005\x006\x00/\x00\x00\x00")
 	f.Fuzz(func(t *testing.T, code, text string) {
-		got := readReply([]string{code, text}, nil)
+		got := replyReport([]string{code, text}, nil)
 		if !strings.Contains("KZD", got[:1]) || len(got) > maxOutput+1 {
 			t.Errorf("%q", got)
 		}
-		a, err := readGetpwReply([]string{code, text}, nil)
+		a, err := readReply([]string{code, text})
 		if err != nil && refusal(err) == "" || a.UID == 1<<32-1 {
 			t.Errorf("%+v, %v", a, err)
 		}

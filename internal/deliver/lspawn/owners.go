@@ -87,9 +87,9 @@ func (g Getpw) Find(local string) (users.Assignment, error) {
 		reply, err := g.kept.Call("", func() child.Command {
 			return child.Command{Args: []string{getpwProgram}, Dir: g.home, As: &g.as, Files: []*os.File{2: g.null}}
 		}, resident.Request{Fields: []string{local}})
-		if !errors.Is(err, resident.ErrClassic) {
-			return readGetpwReply(reply, err)
-		}
+		if err == nil {
+			return readReply(reply)
+		} // otherwise it is asked again: a question changes nothing
 	}
 	answer := spawner.Head{Max: maxAnswer}
 	status, err := spawner.Run(child.Command{
@@ -108,9 +108,9 @@ func (g Getpw) Find(local string) (users.Assignment, error) {
 	return readAnswer(status.Code, string(answer.Kept))
 }
 
-// readGetpwReply makes an assignment of what a resident qmail-getpw says.
-func readGetpwReply(reply []string, err error) (users.Assignment, error) {
-	if err == nil && len(reply) == 2 {
+// readReply makes an assignment of what a resident qmail-getpw says.
+func readReply(reply []string) (users.Assignment, error) {
+	if len(reply) == 2 {
 		if code, err := strconv.ParseUint(reply[0], 10, 8); err == nil {
 			return readAnswer(int(code), reply[1])
 		}

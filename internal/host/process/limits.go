@@ -11,3 +11,17 @@ func OpenFiles() uint64 {
 	}
 	return limit.Cur
 }
+
+// WithholdInherited keeps programs that are started from here from getting
+// descriptors above 2 that this process was started with: they are those of root,
+// or of who knows whom, and the programs are users'.
+func WithholdInherited() {
+	if unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	for _, fd := range openDescriptors() { // a kernel before 5.11
+		if fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
