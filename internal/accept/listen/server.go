@@ -129,6 +129,10 @@ func (s *Server) stop() {
 func (s *Server) cut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.clients) == 0 {
+		s.status("stopped\n")
+		return nil
+	}
 	s.complain(fmt.Sprintf("warning: stopped with %d connections still open\n", len(s.clients)))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,8 @@ type Listener struct {
 	file  *os.File
 	raw   syscall.RawConn
 	local netip.AddrPort
+
+	closed atomic.Bool
 }
 
 // An Accepted is a new connection.
@@ -112,14 +115,17 @@ func take(fd int) (*Listener, error) {
 		file.Close()
 		return nil, err
 	}
-	return &Listener{file, raw, local}, nil
+	return &Listener{file: file, raw: raw, local: local}, nil
 }
 
 // Addr is where the socket listens.
 func (l *Listener) Addr() netip.AddrPort { return l.local }
 
 // Close stops listening; an Accept in progress ends with os.ErrClosed.
-func (l *Listener) Close() error { return l.file.Close() }
+func (l *Listener) Close() error {
+	l.closed.Store(true)
+	return l.file.Close()
+}
 
 // CloseAll closes listeners.
 func CloseAll(list []*Listener) {
@@ -140,6 +146,8 @@ func (l *Listener) Accept() (Accepted, error) {
 		return failed != unix.EAGAIN
 	})
 	switch {
+	case err != nil && l.closed.Load(): // a RawConn has no error of its own for that
+		return a, os.ErrClosed
 	case err != nil:
 		return a, err
 	case failed != nil:

@@ -184,7 +184,7 @@ func (s *suite) smtpd() (*tree, error) {
 	cmd := exec.Command("tcpserver", "-H", "-R", "-l", "0", "-c", "200", "-b", "200",
 		"-u", fmt.Sprint(s.b.qmaild.UID), "-g", fmt.Sprint(s.b.qmaild.GID), "127.0.0.1", port, s.bin("qmail-smtpd"))
 	if s.ours {
-		cmd = exec.Command(s.bin("qmail-smtpd"), "-listen", "127.0.0.1:"+port)
+		cmd = exec.Command(s.bin("qmail-smtpd"), "-H", "-a", "127.0.0.1:"+port)
 	}
 	cmd.Env = []string{"PATH=" + s.path("bin") + ":/usr/bin:/bin"}
 	cmd.Dir = "/"
