@@ -88,9 +88,13 @@ func (s *Server) contain(c *client) (code int, err error) {
 		return 111, err
 	}
 	defer s.controls.done(v)
-	err = v.Serve(connection.Of(c.socket, env, s.Home, func(text string) {
+	client := connection.Of(c.socket, env, s.Home, func(text string) {
 		s.complain(fmt.Sprintf("connection %d: %s\n", c.number, oneLine(text)))
-	}))
+	})
+	if !v.oneByOne {
+		client.Queue.Resident = s.queue
+	}
+	err = v.Serve(client)
 	return s.ExitCode(err), err
 }
 

@@ -9,7 +9,7 @@ import (
 // changed they are read again, for the next connections; one that has begun goes on
 // by what it has begun with.
 type controls struct {
-	read  func() (Protocol, error)
+	read  func() (version, error)
 	stamp func() string // changes when a file does
 
 	mu      sync.Mutex
@@ -22,7 +22,8 @@ type controls struct {
 // A version is what the files have said at some time.
 type version struct {
 	Protocol
-	users int // connections, and one while it is current
+	oneByOne bool // a qmail-queue for each message
+	users    int  // connections, and one while it is current
 }
 
 // get returns the current version, to be given back by done.
@@ -43,10 +44,11 @@ func (c *controls) get() (*version, error) {
 func (c *controls) reread(stamp string) {
 	old := c.current
 	c.seen, c.dirty, c.current = stamp, false, nil
-	if p, err := c.read(); err != nil {
+	if v, err := c.read(); err != nil {
 		c.err = fmt.Errorf("unable to read controls: %w", err)
 	} else {
-		c.current, c.err = &version{p, 1}, nil
+		v.users = 1
+		c.current, c.err = &v, nil
 	}
 	if old != nil {
 		c.release(old)

@@ -16,6 +16,7 @@ import (
 	"goqmail/internal/host/socket"
 	"goqmail/internal/host/tcprules"
 	"goqmail/internal/wire/dialog"
+	"goqmail/internal/wire/submit"
 )
 
 // A Server has listening sockets and serves those who connect.
@@ -28,6 +29,7 @@ type Server struct {
 	rules    *tcprules.File         // nil means none
 	controls *controls
 	counts   *counts
+	queue    *submit.Resident
 	log      func(lines string) // complete lines, without the name of the program
 
 	mu       sync.Mutex
@@ -46,13 +48,22 @@ func newServer(service Service, options Options, sockets []*socket.Listener, env
 		env:     baseEnvironment(environ),
 		me:      options.LocalName,
 		counts:  newCounts(),
+		queue:   submit.NewResident(service.Home),
 		log:     func(lines string) { unix.Write(2, []byte(prefixed(service.Program, lines))) },
 		clients: map[*client]struct{}{},
 		empty:   make(chan struct{}),
 	}
+	names := append([]string{"residence"}, service.Controls...)
 	s.controls = &controls{
-		read:  func() (Protocol, error) { return service.Read(dir) },
-		stamp: func() string { return dir.Stamp(service.Controls...) },
+		read: func() (version, error) {
+			residence, err := dir.Number("residence", 1)
+			if err != nil {
+				return version{}, err
+			}
+			p, err := service.Read(dir)
+			return version{Protocol: p, oneByOne: residence == 0}, err
+		},
+		stamp: func() string { return dir.Stamp(names...) },
 	}
 	if options.Rules != "" {
 		s.rules = tcprules.New(options.Rules)
@@ -101,6 +112,7 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 				end = time.After(s.options.Grace)
 			}
 		case <-s.empty:
+			s.queue.Close()
 			s.status("stopped\n")
 			return nil
 		case <-end:
@@ -130,6 +142,7 @@ func (s *Server) cut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.clients) == 0 {
+		s.queue.Close()
 		s.status("stopped\n")
 		return nil
 	}

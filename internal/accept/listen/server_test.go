@@ -246,7 +246,7 @@ func TestControlsAreClosed(t *testing.T) {
 	opened, closed, stamp := 0, 0, "a"
 	var failed error
 	c := &controls{
-		read:  func() (Protocol, error) { opened++; return talk{&closed}, failed },
+		read:  func() (version, error) { opened++; return version{Protocol: talk{&closed}}, failed },
 		stamp: func() string { return stamp },
 	}
 	get := func() *version {

@@ -74,7 +74,7 @@ func TestCut(t *testing.T) {
 		s := open(t)
 		y, a := serve(s, "-w", grace)
 		c := greeted(t, a)
-		c.send("MAIL FROM:<s@x.test>", "RCPT TO:<r@a.test>", "DATA", "text")
+		c.send("MAIL FROM:<s@x.test>", "RCPT TO:<r@a.test>", "DATA", strings.Repeat("x", 100_000))
 		c.want("250 ok", "250 ok", "354 go ahead")
 		s.Eventually("a message on its way", func() bool { return len(s.QueueFiles()) > 0 })
 		y.Signal(syscall.SIGTERM)
