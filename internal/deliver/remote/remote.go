@@ -190,7 +190,7 @@ func (c Config) open(ctx context.Context, s settings, to endpoint) (begun *sessi
 func (c Config) send(s *session, d Delivery, r *reports) (report string, stale bool) {
 	usual := false
 	defer func() {
-		if !usual || !c.Sessions.keep(s) {
+		if !usual || !s.modern || !c.Sessions.keep(s) {
 			s.Quit()
 			c.Sessions.leave(s.to)
 		}

@@ -24,6 +24,7 @@ import (
 type session struct {
 	*smtp.Client
 	to       endpoint
+	modern   bool        // the greeting says ESMTP
 	messages int         // accepted ones
 	timer    *time.Timer // ends it, while it is idle
 }
@@ -42,6 +43,7 @@ func begin(conn net.Conn, timeout time.Duration, to endpoint) (*session, string)
 		s.Quit()
 		return nil, "ZConnected to " + s.partner().said(" but greeting failed", greeting)
 	}
+	s.modern = strings.Contains(greeting.Text, "ESMTP")
 	hello, err := s.Hello(to.name)
 	if err != nil {
 		s.Close()

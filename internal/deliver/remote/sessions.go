@@ -14,7 +14,8 @@ import (
 // once. Without one (nil), each delivery has a session of its own.
 //
 // A session is kept only after a message that was accepted, in which the host has
-// given the usual answers only. One that turns out to be of no use when the next
+// given the usual answers only, and if its greeting says ESMTP: whoever does not may be
+// old or simple enough to expect one message only. One that turns out to be of no use when the next
 // message begins is no trouble: there is another, or a new one.
 //
 // Where a delivery has to wait for a connection, it waits in a queue for whatever

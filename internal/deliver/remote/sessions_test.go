@@ -47,6 +47,7 @@ func TestSessionsAreUsedAgain(t *testing.T) {
 		{"again", says(), &Sessions{}, "", []string{begin + one + two + quit}},
 		{"only one message each", says(), &Sessions{Messages: 1}, "", []string{begin + one + quit, begin + two + quit}},
 		{"none are kept", says(), nil, "", []string{begin + one + quit, begin + two + quit}},
+		{"no ESMTP", says("", "220 hi"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
 		{"251 is usual", says("RCPT", "251 will forward"), &Sessions{}, "", []string{begin + one + two + quit}},
 		{"MAIL 299", says("MAIL", "299 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
 		{"RCPT 354", says("RCPT", "354 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
