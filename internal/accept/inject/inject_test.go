@@ -570,3 +570,12 @@ func FuzzParseArgs(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkInject(b *testing.B) {
+	settings, err := ReadSettings(control.In(newHome(b)), environment(nil))
+	must(b, err)
+	c := Config{Settings: settings, Output: io.Discard, Now: now}
+	for b.Loop() {
+		must(b, Inject(c, Call{Print: true}, strings.NewReader("To: Joe Shmoe <joe@host.example>, bob\nSubject: x\n\nbody\n")))
+	}
+}
