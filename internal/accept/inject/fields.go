@@ -1,9 +1,7 @@
 package inject
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -104,8 +102,8 @@ func (m *message) readField(f header.Field) error {
 
 // readList reads a field that is an address list, and rewrites it.
 func (m *message) readList(f header.Field, addresses use, kept io.Writer) error {
-	text := spool.New(m.Tmp)
-	defer text.Close()
+	text := m.list.text
+	text.Reset()
 	if _, err := io.Copy(text, f.Text); err != nil {
 		return err
 	}
@@ -132,37 +130,18 @@ func beginning(text *spool.Spool) string {
 // rewrite reads a field that is an address list and writes it with all addresses
 // completed. When there is an error nothing has been written.
 func (m *message) rewrite(to io.Writer, field io.Reader, addresses use) error {
-	b := bufio.NewReader(field)
-	name, err := b.ReadString(':')
+	name, err := m.list.read(field)
 	if err != nil {
 		return err
 	}
-	given, completed := tokens{spool.NewStack(m.Tmp)}, tokens{spool.NewStack(m.Tmp)}
-	defer given.Close()
-	defer completed.Close()
-	if err := given.fill(address.NewScanner(unfolded{b})); err != nil {
-		return err
-	}
-	err = address.Rewrite(completed, given, func(a []address.Token) ([]address.Token, error) {
+	err = address.Rewrite(m.list.completed, m.list.given, func(a []address.Token) ([]address.Token, error) {
 		a = m.Hosts.Complete(a)
 		return a, m.use(address.Plain(a), addresses)
 	})
 	if err != nil {
 		return err
 	}
-	w := address.NewWriter(to, strings.TrimRight(strings.TrimSuffix(name, ":"), " \t"))
-	for {
-		t, err := completed.Pop()
-		if err == io.EOF {
-			return w.Close()
-		}
-		if err == nil {
-			err = w.Add(t)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return m.list.write(to, name)
 }
 
 // errNUL refuses an address that no envelope can hold.
@@ -195,51 +174,4 @@ func (m *message) use(plain string, addresses use) error {
 		return m.resentTo.Add(plain)
 	}
 	return nil
-}
-
-// unfolded leaves out the newlines of a field. Each is at its end or before the space
-// of a continuation line, and without it the lines are what they were before somebody
-// folded them (RFC 822, section 3.1.1).
-type unfolded struct{ *bufio.Reader }
-
-func (u unfolded) ReadByte() (byte, error) {
-	for {
-		if c, err := u.Reader.ReadByte(); c != '\n' || err != nil {
-			return c, err
-		}
-	}
-}
-
-// tokens is a stack of tokens that may be many.
-type tokens struct{ *spool.Stack }
-
-func (s tokens) Push(t address.Token) error {
-	return s.Stack.Push(append([]byte{byte(t.Kind)}, t.Text...))
-}
-
-func (s tokens) Pop() (address.Token, error) {
-	record, err := s.Stack.Pop()
-	if err != nil {
-		return address.Token{}, err
-	}
-	if len(record) == 0 {
-		return address.Token{}, fmt.Errorf("temporary file is damaged")
-	}
-	return address.Token{Kind: address.Kind(record[0]), Text: string(record[1:])}, nil
-}
-
-// fill pushes what a scanner returns.
-func (s tokens) fill(scanner *address.Scanner) error {
-	for {
-		t, err := scanner.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = s.Push(t)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -60,6 +60,7 @@ func Inject(c Config, call Call, text io.Reader) error {
 		in:         header.NewReader(source{text}),
 		header:     spool.New(c.Tmp),
 		seen:       make(map[string]bool),
+		list:       newList(c.Tmp),
 		arguments:  spool.NewAddresses(c.Tmp),
 		recipients: spool.NewAddresses(c.Tmp),
 		resentTo:   spool.NewAddresses(c.Tmp),
@@ -91,6 +92,7 @@ type message struct {
 	header *spool.Spool    // the fields that stay
 	seen   map[string]bool // names of known fields that are there, in lower case
 	resent bool            // some of them say that the message is forwarded
+	list   *list           // the one that is being read
 
 	sender     *string          // of the envelope; nil while it is not known
 	arguments  *spool.Addresses // recipients in the arguments
@@ -103,6 +105,7 @@ type message struct {
 
 func (m *message) close() {
 	m.header.Close()
+	m.list.close()
 	for _, a := range []*spool.Addresses{m.arguments, m.recipients, m.resentTo} {
 		a.Close()
 	}

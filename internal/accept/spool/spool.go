@@ -63,6 +63,9 @@ func (s *Spool) Reader() io.Reader {
 	return io.MultiReader(io.NewSectionReader(s.file, 0, s.stored), memory)
 }
 
+// Reset forgets what has been written, and keeps the space for what will be.
+func (s *Spool) Reset() { s.memory, s.stored = s.memory[:0], 0 }
+
 // Close gives up the space.
 func (s *Spool) Close() {
 	if s.file != nil {

@@ -38,10 +38,12 @@ func TestSpool(t *testing.T) {
 	if names, _ := os.ReadDir(dir); len(names) > 0 {
 		t.Errorf("%v", names)
 	}
-	s.Close()
-	s.Write([]byte("again"))
-	if got := read(t, s); string(got) != "again" {
-		t.Errorf("%q", got)
+	for _, forget := range []func(){s.Reset, s.Close} {
+		forget()
+		s.Write([]byte("again"))
+		if got := read(t, s); string(got) != "again" {
+			t.Errorf("%q", got)
+		}
 	}
 }
 

@@ -95,6 +95,9 @@ func (s *Stack) load() error {
 	return nil
 }
 
+// Reset forgets all records, and keeps the space for others.
+func (s *Stack) Reset() { s.memory, s.stored = s.memory[:0], 0 }
+
 // Close gives up the space.
 func (s *Stack) Close() {
 	if s.file != nil {

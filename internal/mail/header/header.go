@@ -121,22 +121,48 @@ func nameOf(line []byte) (string, bool) {
 type fieldText struct{ r *Reader }
 
 func (t fieldText) Read(p []byte) (int, error) {
+	if err := t.next(); err != nil {
+		return 0, err
+	}
+	return t.r.take(p), nil
+}
+
+// WriteTo writes the rest of the field. It saves io.Copy the buffer that it would
+// otherwise make for each field of a header.
+func (t fieldText) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		if err := t.next(); err == io.EOF {
+			return written, nil
+		} else if err != nil {
+			return written, err
+		}
+		n, err := w.Write(t.r.piece)
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+		t.r.piece = nil
+	}
+}
+
+// next makes sure that there is a piece of the field.
+func (t fieldText) next() error {
 	r := t.r
 	for len(r.piece) == 0 {
 		if r.ended {
 			next, err := r.b.Peek(1)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			if next[0] != ' ' && next[0] != '\t' {
-				return 0, io.EOF
+				return io.EOF
 			}
 		}
 		if err := r.fill(); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return r.take(p), nil
+	return nil
 }
 
 // bodyText is the rest of the message.
