@@ -51,7 +51,10 @@ func compile(hosts io.Reader, w *cdb.Writer) error {
 	r := bufio.NewReaderSize(hosts, control.MaxLine)
 	for {
 		line, err := r.ReadSlice('\n')
-		if err != nil && err != io.EOF {
+		switch {
+		case err == bufio.ErrBufferFull:
+			return fmt.Errorf("%w: a line of more than %d bytes", errRead, control.MaxLine)
+		case err != nil && err != io.EOF:
 			return fmt.Errorf("%w: %s", errRead, errno.Text(err))
 		}
 		host := bytes.TrimRight(line, " \t\n")

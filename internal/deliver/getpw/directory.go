@@ -29,7 +29,7 @@ import (
 // asked for alias, with the password file to fall back upon only if the service
 // says that it knows nobody of that name:
 //
-//	getent -s 'passwd:ldap [UNAVAIL=return] [TRYAGAIN=return] files' passwd alias
+//	getent -s 'passwd:ldap [UNAVAIL=return TRYAGAIN=return] files' passwd alias
 type Directory struct {
 	// Run runs getent, and returns the beginning of its output and its exit code.
 	// An error means that it did not run to its end.
@@ -109,7 +109,7 @@ func (d *Directory) User(name string) (account.User, error) {
 		if !slices.Contains(remote, service) || (service == "sss" && missing(sssPipe)) {
 			continue
 		}
-		_, code, err := d.Run("-s", "passwd:"+service+" [UNAVAIL=return] [TRYAGAIN=return] files", "passwd", d.known)
+		_, code, err := d.Run("-s", "passwd:"+service+" [UNAVAIL=return TRYAGAIN=return] files", "passwd", d.known)
 		if err != nil {
 			return account.User{}, err
 		}
