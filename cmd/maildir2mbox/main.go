@@ -11,10 +11,5 @@ import (
 
 func main() {
 	process.Start(0o077)
-	m, err := maildir2mbox.FromEnvironment(os.LookupEnv)
-	if err == nil {
-		m.Warnings, m.Now = os.Stderr, time.Now
-		err = m.Run()
-	}
-	process.Exit("maildir2mbox", err)
+	process.Exit("maildir2mbox", maildir2mbox.Run(os.LookupEnv, os.Stderr, time.Now))
 }

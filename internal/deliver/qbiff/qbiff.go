@@ -13,18 +13,19 @@
 package qbiff
 
 import (
-	"bufio"
 	"io"
 	"os"
 
-	"goqmail/internal/mail/fold"
-	"goqmail/internal/mail/header"
+	"goqmail/internal/mail/excerpt"
 
 	"golang.org/x/sys/unix"
 )
 
-// width is how much of a message is shown, in bytes.
-const width = 78
+// width is how much of a message is shown, in bytes, with the indent.
+const (
+	width  = 78
+	indent = "    "
+)
 
 // A Config is where the terminals of a user are found.
 type Config struct {
@@ -66,55 +67,7 @@ func (c Config) write(line string, announcement []byte) {
 
 // compose is what is written to a terminal.
 func compose(local, sender string, message io.Reader) string {
-	from := printable("*** TO <"+local+"> FROM <"+sender+">", '_')
-	return "\r\n\a" + from + "\r\n" + printable("    "+excerpt(message), '/') + "\r\n"
-}
-
-// excerpt is the beginning of what a message says: its subject, then its body.
-func excerpt(message io.Reader) string {
-	text := make([]byte, 0, width-len("    "))
-	add := func(r io.Reader) {
-		n, _ := io.ReadFull(r, text[len(text):cap(text)])
-		text = text[:len(text)+n]
-	}
-	r := header.NewReader(message)
-	for {
-		field, err := r.Next()
-		if err == io.EOF {
-			add(r.Body())
-		}
-		if err != nil {
-			return string(text)
-		}
-		if fold.Equal(field.Name, "Subject") {
-			add(contents(field.Text))
-		}
-	}
-}
-
-// contents is a field without its name and the white space before what it says.
-func contents(field io.Reader) io.Reader {
-	r := bufio.NewReader(field)
-	for colon := false; ; {
-		switch c, err := r.ReadByte(); {
-		case err != nil:
-			return r
-		case !colon:
-			colon = c == ':'
-		case c != ' ' && c != '\t' && c != '\r' && c != '\n':
-			r.UnreadByte()
-			return r
-		}
-	}
-}
-
-// printable puts a mark in place of each byte that is not printing ASCII.
-func printable(text string, mark byte) string {
-	b := []byte(text)
-	for i, c := range b {
-		if c < ' ' || c > '~' {
-			b[i] = mark
-		}
-	}
-	return string(b)
+	from := excerpt.Printable("*** TO <"+local+"> FROM <"+sender+">", '_')
+	text, _ := excerpt.Of(message, width-len(indent), nil)
+	return "\r\n\a" + from + "\r\n" + indent + excerpt.Printable(text, '/') + "\r\n"
 }

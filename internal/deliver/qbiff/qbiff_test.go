@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"goqmail/internal/mail/excerpt"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -189,7 +191,7 @@ func FuzzCompose(f *testing.F) {
 		got := compose(local, sender, strings.NewReader(message))
 		inner := strings.TrimSuffix(strings.TrimPrefix(got, "\r\n\a"), "\r\n")
 		first, second, _ := strings.Cut(inner, "\r\n")
-		if len(second) > width || printable(first, '_') != first || printable(second, '/') != second {
+		if len(second) > width || excerpt.Printable(first, '_') != first || excerpt.Printable(second, '/') != second {
 			t.Errorf("%q", got)
 		}
 	})

@@ -49,8 +49,19 @@ type Move struct {
 	Now      func() time.Time
 }
 
-// FromEnvironment takes the paths from the environment; lookup is os.LookupEnv.
-func FromEnvironment(lookup func(string) (string, bool)) (Move, error) {
+// Run makes the move that the environment asks for, where lookup is os.LookupEnv: it is all of what maildir2mbox
+// does, and the first half of what its three wrappers do.
+func Run(lookup func(string) (string, bool), warnings io.Writer, now func() time.Time) error {
+	m, err := fromEnvironment(lookup)
+	if err != nil {
+		return err
+	}
+	m.Warnings, m.Now = warnings, now
+	return m.Run()
+}
+
+// fromEnvironment takes the paths from the environment.
+func fromEnvironment(lookup func(string) (string, bool)) (Move, error) {
 	var m Move
 	for _, v := range []struct {
 		name string

@@ -275,7 +275,7 @@ func TestRemoveWarns(t *testing.T) {
 func TestFromEnvironment(t *testing.T) {
 	all := map[string]string{"MAIL": "/h/Mailbox", "MAILTMP": "tmp", "MAILDIR": "/h/Maildir"}
 	for _, missing := range []string{"", "MAIL", "MAILTMP", "MAILDIR"} {
-		m, err := FromEnvironment(func(name string) (string, bool) {
+		m, err := fromEnvironment(func(name string) (string, bool) {
 			v, set := all[name]
 			return v, set && name != missing
 		})

@@ -1,0 +1,19 @@
+// pinq moves new mail to the mbox and starts pine there (pinq(1)).
+package main
+
+import (
+	"os"
+	"time"
+
+	"goqmail/internal/host/child"
+	"goqmail/internal/host/process"
+	"goqmail/internal/retrieve/maildir2mbox"
+)
+
+func main() {
+	process.Start(process.KeepUmask)
+	if err := maildir2mbox.Run(os.LookupEnv, os.Stderr, time.Now); err != nil {
+		process.Exit("maildir2mbox", err)
+	}
+	process.Exit("pinq", child.Become(append([]string{"pine"}, os.Args[1:]...), os.Environ()))
+}
