@@ -189,7 +189,7 @@ func (p *Preprocessor) forget() time.Duration {
 	for n, h := range p.inHand {
 		switch {
 		case h.working:
-		case p.waits(h):
+		case h.again.After(now):
 			wait = min(wait, h.again.Sub(now))
 		default:
 			delete(p.inHand, n)
