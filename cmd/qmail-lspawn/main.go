@@ -14,6 +14,7 @@ import (
 	"goqmail/internal/host/process"
 	"goqmail/internal/host/users"
 	"goqmail/internal/mail/outcome"
+	"goqmail/internal/wire/spawn"
 )
 
 func main() {
@@ -39,6 +40,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	limit, err := spawn.Limit(control.In(home.Dir()))
+	if err != nil {
+		return err
+	}
 	getpw := lspawn.NewGetpw(home.Dir(), child.Identity{UID: qmailp.UID, GID: nofiles}, null, keep != 0)
 	defer getpw.Close()
 	local := lspawn.NewLocal(home.Dir(), args[0], os.Getenv("QMAILLOCAL"), null, keep != 0)
@@ -51,7 +56,7 @@ func run() error {
 		MessDir:    home.Dir() + "/queue/mess",
 		QueueOwner: qmailq.UID,
 		Width:      width,
-		Limit:      spawner.Limit(width, process.OpenFiles()),
+		Limit:      spawner.Limit(limit, width, process.OpenFiles()),
 		Deliver:    l.Deliver,
 	}.Serve(os.Stdin, os.Stdout)
 }

@@ -10,6 +10,7 @@ import (
 	"goqmail/internal/host/control"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
+	"goqmail/internal/wire/spawn"
 )
 
 func main() {
@@ -28,6 +29,10 @@ func run() error {
 		return err
 	}
 	rspawn.ForgetTimeouts(home.Dir()) // without a table nobody remembers anything
+	limit, err := spawn.Limit(control.In(home.Dir()))
+	if err != nil {
+		return err
+	}
 	deliver, done, err := how()
 	if err != nil {
 		return err
@@ -37,7 +42,7 @@ func run() error {
 		MessDir:    home.Dir() + "/queue/mess",
 		QueueOwner: qmailq.UID,
 		Width:      width,
-		Limit:      spawner.Limit(width, process.OpenFiles()),
+		Limit:      spawner.Limit(limit, width, process.OpenFiles()),
 		Deliver:    deliver,
 	}.Serve(os.Stdin, os.Stdout)
 }

@@ -8,6 +8,7 @@ import (
 	"goqmail/internal/host/control"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
+	"goqmail/internal/wire/spawn"
 )
 
 func main() {
@@ -16,8 +17,8 @@ func main() {
 	if len(os.Args) > 1 {
 		system.Default, system.Logger = os.Args[1], os.Args[2:]
 	}
-	residence, err := control.In(home.Dir()).Number("residence", 1)
-	system.Wide = err == nil && residence != 0
+	limit, err := spawn.Limit(control.In(home.Dir()))
+	system.Wide = err == nil && limit > spawn.ClassicLimit
 	system.Become()
 	os.Exit(111) // without a word, as always: descriptor 1 is for the log
 }

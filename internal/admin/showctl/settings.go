@@ -63,12 +63,20 @@ var (
 
 const morercpthostsCDB = "morercpthosts.cdb"
 
+// own are the control files that only goqmail has. What is set there is told behind
+// what other programs know; those that are missing are not mentioned.
+var own = []setting{
+	{"concurrencyhost", number, "", "Connections to one host: at most ", "."},
+	{"residence", number, "", "Programs are kept open for further messages unless this is 0: ", "."},
+	{"spawnlimit", number, "", "A spawner runs at most ", " deliveries at once."},
+}
+
 // known tells whether a program of the suite reads a file.
 func known(file string) bool {
 	if file == rcpthosts.file || file == morercpthosts.file || file == morercpthostsCDB {
 		return true
 	}
-	for _, settings := range [][]setting{beforeRcpthosts, afterRcpthosts} {
+	for _, settings := range [][]setting{beforeRcpthosts, afterRcpthosts, own} {
 		for _, s := range settings {
 			if s.file == file {
 				return true

@@ -84,6 +84,11 @@ func (s *shower) show() error {
 	s.settings(beforeRcpthosts)
 	s.rcpthosts()
 	s.settings(afterRcpthosts)
+	for _, c := range own {
+		if _, err := os.Stat(s.dir.Path(c.file)); err == nil {
+			s.setting(c)
+		}
+	}
 	for _, f := range files {
 		s.file(f)
 	}
@@ -98,7 +103,12 @@ func (s *shower) facts() {
 	s.printf("qmail home directory: %s.\n", s.home)
 	s.printf("user-ext delimiter: %s.\n", delimiter)
 	s.printf("paternalism (in decimal): %d.\n", paternalism)
-	s.printf("silent concurrency limit: %d.\n", spawn.DefaultLimit)
+	limit, err := spawn.Limit(s.dir)
+	if err != nil {
+		limit = spawn.DefaultLimit
+		s.notice("Trouble reading spawnlimit: %v.", err)
+	}
+	s.printf("silent concurrency limit: %d.\n", limit)
 	split := "unknown"
 	if q, err := queue.Open(s.home + "/queue"); err == nil {
 		split = fmt.Sprint(q.Split())

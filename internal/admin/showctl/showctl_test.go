@@ -61,6 +61,8 @@ func TestSettings(t *testing.T) {
 		{"rcpthosts", "ABSENT", "(Default.) SMTP clients may send messages to any recipient."},
 		{"morercpthosts", "a\n", "\nNo rcpthosts; doesn't matter that morercpthosts has a."},
 		{"morercpthosts.cdb", "a\n", "Oops! morercpthosts.cdb exists but morercpthosts doesn't."},
+		{"spawnlimit", "500\n", "A spawner runs at most 500 deliveries at once."},
+		{"residence", "ABSENT", "\n"},
 		{"recpthosts", "a\n", "I have no idea what this file does."},
 	} {
 		files := map[string]string{"me": "mx.test\n"}

@@ -59,13 +59,10 @@ func ParseWidth(args []string) ([]string, spawn.Width) {
 // two ends of a pipe; one is spare.
 const filesPerDelivery = 4
 
-// Limit returns how many deliveries a spawner runs at once: in the classic protocol
-// as many as the original, otherwise as many as the limit of open files allows.
-func Limit(width spawn.Width, openFiles uint64) uint32 {
-	if width == spawn.Classic {
-		return spawn.DefaultLimit
-	}
-	return uint32(max(1, min(spawn.WideLimit, openFiles/filesPerDelivery)))
+// Limit returns how many deliveries a spawner runs at once: as many as it is set to,
+// if a number of this width and the limit of open files allow that.
+func Limit(set uint64, width spawn.Width, openFiles uint64) uint32 {
+	return uint32(max(1, min(set, width.MaxLimit(), openFiles/filesPerDelivery)))
 }
 
 // maxMessage is the longest name of a message, in bytes.

@@ -255,15 +255,17 @@ func TestArguments(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
+		set   uint64
 		width spawn.Width
 		files uint64
 		want  uint32
 	}{
-		{spawn.Classic, 1 << 20, spawn.DefaultLimit}, {spawn.Classic, 16, spawn.DefaultLimit},
-		{spawn.Wide, 1 << 40, spawn.WideLimit}, {spawn.Wide, 1024, 256}, {spawn.Wide, 0, 1},
+		{120, spawn.Classic, 1 << 20, 120}, {1000, spawn.Classic, 1 << 20, spawn.ClassicLimit}, {120, spawn.Classic, 16, 4},
+		{1000, spawn.Wide, 1 << 20, 1000}, {1 << 40, spawn.Wide, 1 << 40, spawn.WideLimit}, {1000, spawn.Wide, 1024, 256},
+		{0, spawn.Wide, 1024, 1}, {120, spawn.Wide, 0, 1},
 	} {
-		if got := Limit(c.width, c.files); got != c.want {
-			t.Errorf("%d open files: %d, want %d", c.files, got, c.want)
+		if got := Limit(c.set, c.width, c.files); got != c.want {
+			t.Errorf("set to %d, %d open files: %d, want %d", c.set, c.files, got, c.want)
 		}
 	}
 }

@@ -144,10 +144,7 @@ func (s *scheduler) meet(c route.Channel) (*channel, error) {
 	if err != nil {
 		return nil, errors.New("hath the daemon spawn no fire?")
 	}
-	limit := min(s.settings.Concurrency[c], uint64(said), spawn.MaxLimit)
-	if s.Width == spawn.Wide {
-		limit = min(s.settings.Concurrency[c], uint64(said), spawn.WideLimit)
-	}
+	limit := min(s.settings.Concurrency[c], uint64(said), s.Width.MaxLimit())
 	return &channel{
 		Channel: c,
 		alive:   true,

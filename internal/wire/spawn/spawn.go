@@ -27,9 +27,9 @@
 //
 // The protocol is qmail's; either side may be a program of the original, so there
 // is no version in it and no room for one. A number is one byte, which bounds the
-// deliveries at 255. Where qmail-start knows that both sides are our own programs
-// it starts them with the argument WideArgument, and a number is four bytes, the
-// most significant first.
+// deliveries at 255. Where control/spawnlimit asks for more, and qmail-start sees
+// that both sides are our own programs, it starts them with the argument
+// WideArgument, and a number is four bytes, the most significant first.
 package spawn
 
 import (
@@ -38,14 +38,16 @@ import (
 	"encoding/binary"
 	"io"
 	"strings"
+
+	"goqmail/internal/host/control"
 )
 
 const (
-	// DefaultLimit is the limit of a spawner that was not built with another.
+	// DefaultLimit is the limit of a spawner that is not set to another.
 	DefaultLimit = 120
-	// MaxLimit is the largest limit where a delivery is known by one byte.
-	MaxLimit = 255
-	// WideLimit is the limit of our own spawners towards our own qmail-send.
+	// ClassicLimit is the largest limit where a delivery is known by one byte.
+	ClassicLimit = 255
+	// WideLimit is the largest limit where it is known by four.
 	WideLimit = 10000
 
 	// MaxField is the longest message name, sender or recipient that is kept,
@@ -55,6 +57,10 @@ const (
 	// cut off.
 	MaxText = 9999
 )
+
+// Limit reads control/spawnlimit: the most deliveries that a spawner shall run at
+// once, which the original has compiled in (conf-spawn).
+func Limit(dir control.Dir) (uint64, error) { return dir.Number("spawnlimit", DefaultLimit) }
 
 // WideArgument, as the last argument of a program, says that its numbers are
 // wide.
@@ -68,6 +74,14 @@ const (
 	Classic Width = 1 // qmail's
 	Wide    Width = 4
 )
+
+// MaxLimit is the largest limit that a number of this width allows.
+func (w Width) MaxLimit() uint64 {
+	if w == Classic {
+		return ClassicLimit
+	}
+	return WideLimit
+}
 
 func (w Width) append(b []byte, n uint32) []byte {
 	if w == Classic {
