@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"goqmail/internal/host/account"
+	"goqmail/internal/mail/fold"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func (p Passwords) findMailbox(name string) (entry, error) {
 	}
 	return search(f, func(line string) (entry, bool) {
 		e := parseMailbox(line)
-		return e, e.name != "" && strings.EqualFold(e.name, name)
+		return e, e.name != "" && fold.Equal(e.name, name)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"goqmail/internal/host/crypt"
+	"goqmail/internal/mail/fold"
 )
 
 // A secret is what a password file has in its second field:
@@ -22,7 +23,7 @@ type secret string
 // Dovecot.
 func (s secret) plain() (password string, ok bool) {
 	for _, scheme := range []string{"{PLAIN}", "{CLEAR}", "{CLEARTEXT}"} {
-		if len(s) >= len(scheme) && strings.EqualFold(string(s[:len(scheme)]), scheme) {
+		if len(s) >= len(scheme) && fold.Equal(string(s[:len(scheme)]), scheme) {
 			return string(s[len(scheme):]), true
 		}
 	}
@@ -31,7 +32,7 @@ func (s secret) plain() (password string, ok bool) {
 
 // hash is the secret without the word that says what it is.
 func (s secret) hash() string {
-	if scheme, hash, found := strings.Cut(string(s), "}"); found && strings.HasPrefix(scheme, "{") && strings.HasSuffix(strings.ToUpper(scheme), "CRYPT") {
+	if scheme, hash, found := strings.Cut(string(s), "}"); found && strings.HasPrefix(scheme, "{") && strings.HasSuffix(fold.Lower(scheme), "crypt") {
 		return hash
 	}
 	return string(s)
@@ -51,7 +52,7 @@ func (s secret) verify(r Record) (bool, error) {
 		return crypt.Verify(s.hash(), r.Password)
 	}
 	sum := md5.Sum([]byte(r.Stamp + password))
-	apop := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(strings.ToLower(r.Password)))
+	apop := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(fold.Lower(r.Password)))
 	same := subtle.ConstantTimeCompare([]byte(password), []byte(r.Password))
 	return password != "" && (same == 1 || r.Stamp != "" && apop == 1), nil
 }

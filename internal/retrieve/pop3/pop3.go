@@ -17,9 +17,9 @@ package pop3
 import (
 	"errors"
 	"io"
-	"strings"
 	"time"
 
+	"goqmail/internal/mail/fold"
 	"goqmail/internal/wire/command"
 	"goqmail/internal/wire/dialog"
 )
@@ -85,11 +85,11 @@ func (s *Session) Run(do func(verb, argument string) error) error {
 		case err == command.ErrTooLong:
 			s.Err(command.ErrTooLong.Error())
 			continue
-		case err == nil && s.capabilities != nil && strings.EqualFold(verb, "capa"):
+		case err == nil && s.capabilities != nil && fold.Equal(verb, "capa"):
 			s.capa()
 			continue
 		case err == nil:
-			err = do(strings.ToLower(verb), argument)
+			err = do(fold.Lower(verb), argument)
 		}
 		if err != nil {
 			s.Out.Flush() // the client is told, if it is still there

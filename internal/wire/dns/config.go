@@ -33,6 +33,7 @@ const (
 	defaultAttempts = 2
 	maxAttempts     = 5
 	maxConfig       = 64 << 10
+	maxSearch       = 6
 )
 
 // FromFile reads resolv.conf(5): the lines "nameserver", and of the options
@@ -45,6 +46,25 @@ func FromFile(path string) *Resolver {
 	}
 	defer f.Close()
 	return read(f)
+}
+
+// SearchList returns the domains in which a person's short name for a host is looked
+// for: those of "search" or "domain" in resolv.conf(5), whichever comes last. No mail
+// is delivered by it.
+func SearchList(path string) []string {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var list []string
+	lines := bufio.NewScanner(io.LimitReader(f, maxConfig))
+	for lines.Scan() {
+		if words := strings.Fields(lines.Text()); len(words) > 1 && (words[0] == "search" || words[0] == "domain") {
+			list = words[1:min(len(words), 1+maxSearch)]
+		}
+	}
+	return list
 }
 
 func read(file io.Reader) *Resolver {

@@ -1,6 +1,8 @@
 package dns
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,28 @@ func TestConfig(t *testing.T) {
 }
 
 // FuzzAnswer takes whatever a server may send.
+func TestSearchList(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	for text, want := range map[string]string{
+		"":                                 "",
+		"search\n":                         "",
+		"nameserver 192.0.2.1\n# search x": "",
+		"domain a.test\n":                  "a.test",
+		"domain a.test b\nsearch  b.test\tc.test\n": "b.test c.test",
+		"search a b c d e f g\n":                    "a b c d e f",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(SearchList(path), " "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if got := SearchList("/nonexistent"); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
 func FuzzAnswer(f *testing.F) {
 	for _, records := range [][]string{{"y.test. MX 10 a.test."}, {"y.test. CNAME z.test.", "z.test. A 192.0.2.1"}, {"y.test. AAAA ::1"}, {"y.test. CNAME y.test."}, {"y.test. SERVFAIL"}, nil} {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeMX} {
