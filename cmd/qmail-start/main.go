@@ -12,6 +12,7 @@ import (
 )
 
 func main() {
+	process.Occupy(6) // qmail-send gets all of these
 	process.Start(0o077)
 	system := start.System{Home: home.Dir(), Default: "./Mailbox"}
 	if len(os.Args) > 1 {

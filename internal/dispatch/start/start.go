@@ -157,7 +157,8 @@ func pipe() (r, w *os.File, err error) {
 }
 
 // becomeSend gives the process qmail-send's user and descriptors, in that order, and
-// executes it.
+// executes it. The caller has seen to it that the runtime has nothing open on the
+// descriptors from 3 on.
 func (s System) becomeSend(args []string, files []*os.File) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
@@ -165,8 +166,7 @@ func (s System) becomeSend(args []string, files []*os.File) error {
 	if err := privilege.Drop("qmails"); err != nil {
 		return err
 	}
-	// First out of the way of each other, and of what the runtime has open, which is
-	// not needed any more.
+	// First out of the way of each other.
 	var fds []int
 	for _, f := range files {
 		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, len(files))

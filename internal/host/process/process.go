@@ -82,6 +82,18 @@ func Closed(fd int) bool {
 	return flags&unix.O_ACCMODE == unix.O_RDWR && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev
 }
 
+// Occupy sees to it that the descriptors up to last are in use, by copies of
+// descriptor 0, unless they are already. A program that will put other files there
+// calls it first thing: the runtime opens its own on the lowest free numbers, when it
+// first waits for something, and ends the process when they are replaced.
+func Occupy(last int) {
+	for fd := range last + 1 {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == unix.EBADF {
+			unix.Dup3(0, fd, unix.O_CLOEXEC)
+		}
+	}
+}
+
 // Exit ends the program named, in the manner of the original: nothing is said
 // about a success; a wrong call prints "program: usage: ..." and exits 100; any
 // other error prints "program: fatal: ..." and exits 100 or 111, as

@@ -40,6 +40,17 @@ var programs = map[string]func(){
 		_, err := w.Write([]byte("x"))
 		fmt.Print(errors.Is(err, syscall.EPIPE))
 	},
+	"occupy": func() {
+		Occupy(6)
+		Start(0o077)
+		r, w, _ := os.Pipe() // now the runtime has its own descriptors
+		w.Close()
+		r.Read(make([]byte, 1))
+		for fd := range 7 {
+			target, _ := os.Readlink(fmt.Sprint("/proc/self/fd/", fd))
+			fmt.Print(strings.Contains(target, "anon_inode"), " ")
+		}
+	},
 	"umask":   func() { Start(0o027); fmt.Printf("%#o", syscall.Umask(0)) },
 	"keep":    func() { syscall.Umask(0o031); Start(KeepUmask); fmt.Printf("%#o", syscall.Umask(0)) },
 	"closed":  func() { Start(0o077); fmt.Fprint(os.Stderr, Closed(0), Closed(1), Closed(9)) },
