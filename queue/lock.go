@@ -13,8 +13,11 @@ var ErrRunning = errors.New("qmail-send is already running")
 
 // Lock takes lock/sendmutex, which qmail-send holds as long as it runs. The lock
 // is released when the file is closed, or the process ends in any way.
-func (q *Queue) Lock() (*os.File, error) {
-	f, err := os.OpenFile(q.join("lock/sendmutex"), os.O_WRONLY, 0)
+func (q *Queue) Lock() (*os.File, error) { return LockDir(q.dir) }
+
+// LockDir is Lock for a queue that cannot be opened, for what puts that right.
+func LockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(dir+"/lock/sendmutex", os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -99,6 +99,7 @@ var programs = []struct {
 		"qmail-smtpd",
 		"qmail-tcpok",
 		"qmail-tcpto",
+		"qmail-upq",
 		"qreceipt",
 		"qsmhook",
 		"sendmail",
