@@ -109,7 +109,10 @@ func TestCrash(t *testing.T) {
 }
 
 func TestStart(t *testing.T) {
-	for name, want := range map[string]string{"pipe": "true", "umask": "027", "keep": "031"} {
+	for name, want := range map[string]string{
+		"pipe": "true", "umask": "027", "keep": "031",
+		"occupy": "false false false false false false false ",
+	} {
 		if code, _, stdout, stderr := run(t, program(name)); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, %q, want %q: %s", name, code, stdout, want, stderr)
 		}
