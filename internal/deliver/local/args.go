@@ -3,6 +3,7 @@ package local
 import (
 	"strings"
 
+	"goqmail/internal/host/getopt"
 	"goqmail/internal/mail/outcome"
 )
 
@@ -15,26 +16,21 @@ const usage = outcome.Usage("qmail-local [ -nN ] user homedir local dash ext dom
 // The descriptors of the delivery are still to be set.
 func ParseArgs(args []string) (Delivery, error) {
 	var d Delivery
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		options := args[0][1:]
-		args = args[1:]
-		if options == "-" {
-			break
-		}
-		for _, option := range []byte(options) {
-			switch option {
-			case 'n':
-				d.DryRun = true
-			case 'N':
-				d.DryRun = false
-			default:
-				return d, &outcome.Status{
-					Code: usage.Outcome().ExitCode(),
-					Text: "qmail-local: illegal option -- " + string(option) + "\nqmail-local: " + usage.Error(),
-				}
+	options := getopt.New(args, "nN")
+	for options.Next() {
+		switch options.Letter {
+		case 'n':
+			d.DryRun = true
+		case 'N':
+			d.DryRun = false
+		default:
+			return d, &outcome.Status{
+				Code: usage.Outcome().ExitCode(),
+				Text: "qmail-local: " + options.Text + "\nqmail-local: " + usage.Error(),
 			}
 		}
 	}
+	args = options.Rest()
 	if len(args) != 8 || !strings.HasPrefix(args[1], "/") {
 		return d, usage
 	}

@@ -387,6 +387,7 @@ func TestParseArgs(t *testing.T) {
 	}{
 		{args: full},
 		{args: with("--")},
+		{args: with("--n")},
 		{args: with("-n"), dry: true},
 		{args: with("-n", "-N")},
 		{args: with("-Nn", "--"), dry: true},
