@@ -14,7 +14,8 @@ import (
 
 func main() {
 	process.Start(process.KeepUmask)
+	files := process.Descriptors()
 	now := time.Now().In(date822.Zone(os.Getenv("TZ")))
 	sendmail := append([]string{filepath.Join(home.Dir(), "bin/sendmail")}, os.Args[1:]...)
-	process.Exit("datemail", prepend.Predate(now, process.Descriptors(), sendmail, os.Stdin))
+	process.Exit("datemail", prepend.Predate(now, files, sendmail, files[0]))
 }

@@ -12,6 +12,7 @@ import (
 
 func main() {
 	process.Start(process.KeepUmask)
+	files := process.Descriptors()
 	inject := []string{filepath.Join(home.Dir(), "bin/qmail-inject")}
-	process.Exit("mailsubj", prepend.Mailsubj(process.Descriptors(), inject, os.Args[1:], os.Stdin))
+	process.Exit("mailsubj", prepend.Mailsubj(files, inject, os.Args[1:], files[0]))
 }

@@ -12,6 +12,7 @@ import (
 
 func main() {
 	process.Start(process.KeepUmask)
+	files := process.Descriptors()
 	now := time.Now().In(date822.Zone(os.Getenv("TZ")))
-	process.Exit("predate", prepend.Predate(now, process.Descriptors(), os.Args[1:], os.Stdin))
+	process.Exit("predate", prepend.Predate(now, files, os.Args[1:], files[0]))
 }

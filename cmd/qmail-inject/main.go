@@ -19,7 +19,7 @@ func main() {
 }
 
 func run() error {
-	now := time.Now()
+	now, files := time.Now(), process.Descriptors()
 	settings, err := inject.ReadSettings(control.In(home.Dir()), os.LookupEnv)
 	if err != nil {
 		return err
@@ -31,9 +31,9 @@ func run() error {
 	return inject.Inject(inject.Config{
 		Settings: settings,
 		Queue:    submit.FromEnvironment(home.Dir()),
-		Output:   os.Stdout,
+		Output:   files[1],
 		Tmp:      os.TempDir(),
 		Now:      now,
 		PID:      os.Getpid(),
-	}, call, os.Stdin)
+	}, call, files[0])
 }
