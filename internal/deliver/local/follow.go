@@ -101,7 +101,7 @@ func (a *attempt) mbox(name string) error {
 	case err != nil:
 		return deferral("Unable to open %s: %s. (#4.2.1)", name, errno.Text(err))
 	}
-	err = m.Append(a.fromLine, io.MultiReader(strings.NewReader(a.returnPath+a.deliveredTo), text))
+	err = m.Append(a.fromLine(), io.MultiReader(strings.NewReader(a.returnPath+a.deliveredTo), text))
 	switch {
 	case errors.Is(err, errRead):
 		return deferral("Unable to read message: %s. (#4.3.0)", errno.Text(err))

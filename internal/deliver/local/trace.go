@@ -13,17 +13,21 @@ import (
 type trace struct {
 	deliveredTo string // Delivered-To: local@domain
 	returnPath  string // Return-Path: <sender>, quoted
-	fromLine    string // From_ line, for mailboxes
+	begun       time.Time
 }
 
 func newTrace(d Delivery, now time.Time) trace {
-	oneLine := strings.NewReplacer("\n", "_").Replace
 	return trace{
 		deliveredTo: oneLine("Delivered-To: "+d.Local+"@"+d.Domain) + "\n",
 		returnPath:  oneLine("Return-Path: <"+quote.Address(d.Sender)) + ">\n",
-		fromLine:    mboxrd.FromLine(d.Sender, now),
+		begun:       now,
 	}
 }
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "_") }
+
+// fromLine is the From_ line, for mailboxes.
+func (a *attempt) fromLine() string { return mboxrd.FromLine(a.Sender, a.begun) }
 
 // environment returns that of programs (qmail-command(8)): what the process has,
 // with qmail's own variables in place of any of the same name.
@@ -41,7 +45,7 @@ func (a *attempt) environment() []string {
 		"NEWSENDER=" + a.newSender,
 		"DTLINE=" + a.deliveredTo,
 		"RPLINE=" + a.returnPath,
-		"UFLINE=" + a.fromLine,
+		"UFLINE=" + a.fromLine(),
 		"EXT=" + a.Ext,
 	}
 	ext, host := a.Ext, a.Domain

@@ -14,9 +14,8 @@ const maxWaiting = 64 << 10
 // A reporter writes reports, and knows which deliveries run. Reports that come
 // while others are being written go out together.
 type reporter struct {
-	w       io.Writer
-	width   spawn.Width
-	running sync.WaitGroup
+	w     io.Writer
+	width spawn.Width
 
 	mu      sync.Mutex
 	room    sync.Cond // in waiting
@@ -44,14 +43,12 @@ func (r *reporter) begin(delivery uint32) (refusal string) {
 		return "ZInternal error: delnum in use. (#4.3.5)\n"
 	}
 	r.inUse[delivery] = true
-	r.running.Add(1)
 	return ""
 }
 
 // end reports a delivery that ran. Its number is free before the report is out,
 // since it may be used again at once.
 func (r *reporter) end(delivery uint32, text string) {
-	defer r.running.Done()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.add(delivery, text)
@@ -66,9 +63,6 @@ func (r *reporter) refuse(delivery uint32, text string) {
 	r.add(delivery, text)
 	r.write()
 }
-
-// wait waits until all deliveries are reported.
-func (r *reporter) wait() { r.running.Wait() }
 
 func (r *reporter) add(delivery uint32, text string) {
 	for len(r.waiting) > maxWaiting {

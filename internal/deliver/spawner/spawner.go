@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"goqmail/internal/host/crew"
 	"goqmail/internal/wire/spawn"
 
 	"golang.org/x/sys/unix"
@@ -75,7 +76,8 @@ func (s Spawner) Serve(commands io.Reader, reports io.Writer) error {
 		return err
 	}
 	r := newReporter(reports, s.Width, s.Limit)
-	defer r.wait()
+	deliveries := crew.New()
+	defer deliveries.Wait()
 	in := spawn.NewCommands(commands, s.Width)
 	for {
 		c, err := in.Next()
@@ -86,7 +88,7 @@ func (s Spawner) Serve(commands io.Reader, reports io.Writer) error {
 			r.refuse(c.Delivery, text)
 			continue
 		}
-		go func() { r.end(c.Delivery, s.carryOut(c)) }()
+		deliveries.Go(func() { r.end(c.Delivery, s.carryOut(c)) })
 	}
 }
 

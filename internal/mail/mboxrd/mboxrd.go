@@ -19,6 +19,8 @@ import (
 	"time"
 )
 
+var oneWord = strings.NewReplacer(" ", "-", "\t", "-", "\n", "-")
+
 // FromLine returns the From_ line for a message, newline included. Spaces, tabs
 // and newlines in the envelope sender become hyphens; the empty sender is
 // MAILER-DAEMON. The date is in UTC.
@@ -26,8 +28,7 @@ func FromLine(sender string, delivered time.Time) string {
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	word := strings.NewReplacer(" ", "-", "\t", "-", "\n", "-").Replace(sender)
-	return "From " + word + " " + delivered.UTC().Format("Mon Jan 02 15:04:05 2006") + "\n"
+	return "From " + oneWord.Replace(sender) + " " + delivered.UTC().Format("Mon Jan 02 15:04:05 2006") + "\n"
 }
 
 // from is how a From_ line begins.

@@ -7,9 +7,10 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
-	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"goqmail/internal/host/crew"
 )
 
 // A Request is what a child is asked to do.
@@ -63,14 +64,14 @@ type server struct {
 	*socket
 	do      func(*Request) []string
 	busy    chan struct{} // one element for each request in flight
-	running sync.WaitGroup
+	running *crew.Crew
 }
 
 func serve(s *socket, v fileVersion, inFlight int, do func(*Request) []string) error {
 	if err := s.send(newHello(v, inFlight), nil); err != nil {
 		return err
 	}
-	sv := &server{socket: s, do: do, busy: make(chan struct{}, inFlight)}
+	sv := &server{socket: s, do: do, busy: make(chan struct{}, inFlight), running: crew.New()}
 	defer sv.running.Wait()
 	for {
 		err := s.receive(MaxFiles, sv.accept)
