@@ -162,8 +162,8 @@ func (s *Server) verdict(c *client) (tcprules.Verdict, error) {
 
 // identify asks for the client's name and user, and tells whether there was one.
 func (s *Server) identify(c *client) bool {
-	if s.options.Names && s.Resolver != nil {
-		c.host = nameOf(s.Resolver, c.ends.Remote.Addr(), s.options.Paranoid)
+	if s.options.Names {
+		c.host = nameOf(s.resolver, c.ends.Remote.Addr(), s.options.Paranoid)
 	}
 	if s.options.Users {
 		c.user = userOf(c.ends, s.options.UserTimeout)

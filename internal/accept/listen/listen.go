@@ -66,7 +66,6 @@ type Service struct {
 	Read     func(control.Dir) (Protocol, error) // reads them
 	ExitCode func(err error) int                 // of the program that has served one client
 	Refusal  func(text string) string            // what a client is told that cannot be served; nil means nothing
-	Resolver Resolver                            // for names of clients
 }
 
 // A Protocol holds conversations by what the control files say, any number of them

@@ -4,46 +4,45 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"goqmail/internal/accept/connection"
+	"goqmail/internal/mail/fold"
+	"goqmail/internal/wire/dns"
 	"goqmail/internal/wire/ident"
 )
 
 // namePatience is how long a client's name is looked for.
 const namePatience = 20 * time.Second
 
-// maxHostName is the longest name of a host, in bytes.
-const maxHostName = 255
-
-// A Resolver knows the domain name system.
-type Resolver interface {
+// A resolver knows the domain name system.
+type resolver interface {
 	Names(context.Context, netip.Addr) ([]string, error)
-	Addresses(ctx context.Context, host string) ([]netip.Addr, error)
+	Addresses(context.Context, dns.Name) ([]netip.Addr, error)
 }
 
 // nameOf returns the name of an address, or "". In the paranoid way, a name counts
 // that has this address: whoever has an address can give it any name.
-func nameOf(r Resolver, a netip.Addr, paranoid bool) string {
+func nameOf(r resolver, a netip.Addr, paranoid bool) string {
 	ctx, cancel := context.WithTimeout(context.Background(), namePatience)
 	defer cancel()
 	names, err := r.Names(ctx, a)
 	if err != nil || len(names) == 0 {
 		return ""
 	}
-	name := strings.TrimSuffix(names[0], ".")
-	if len(name) > maxHostName || strings.ContainsAny(name, "\x00") {
-		return ""
-	}
+	host := fold.Lower(names[0])
 	if !paranoid {
-		return name
+		return host
+	}
+	name, ok := dns.ParseName(host)
+	if !ok {
+		return ""
 	}
 	addresses, err := r.Addresses(ctx, name)
 	if err != nil || !slices.Contains(addresses, a) {
 		return ""
 	}
-	return name
+	return host
 }
 
 // userOf returns the user of a connection, or nil.

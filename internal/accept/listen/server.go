@@ -16,6 +16,7 @@ import (
 	"goqmail/internal/host/socket"
 	"goqmail/internal/host/tcprules"
 	"goqmail/internal/wire/dialog"
+	"goqmail/internal/wire/dns"
 	"goqmail/internal/wire/submit"
 )
 
@@ -30,6 +31,7 @@ type Server struct {
 	controls *controls
 	counts   *counts
 	queue    *submit.Resident
+	resolver resolver
 	log      func(lines string) // complete lines, without the name of the program
 
 	mu       sync.Mutex
@@ -38,6 +40,9 @@ type Server struct {
 	stopping bool
 	empty    chan struct{} // closed when it is stopping and has no clients
 }
+
+// resolvConf says whom to ask for names.
+const resolvConf = "/etc/resolv.conf"
 
 func newServer(service Service, options Options, sockets []*socket.Listener, environ []string) (*Server, error) {
 	dir := control.In(service.Home)
@@ -64,6 +69,9 @@ func newServer(service Service, options Options, sockets []*socket.Listener, env
 			return version{Protocol: p, oneByOne: residence == 0}, err
 		},
 		stamp: func() string { return dir.Stamp(names...) },
+	}
+	if options.Names {
+		s.resolver = dns.FromFile(resolvConf)
 	}
 	if options.Rules != "" {
 		s.rules = tcprules.New(options.Rules)
