@@ -140,3 +140,12 @@ func rules(t *testing.T, s *site.Site, text string) (path string) {
 	os.Chmod(path, 0o644)
 	return path
 }
+
+// writeScript puts a program in the place of a file.
+func writeScript(t *testing.T, path, script string) {
+	t.Helper()
+	os.Remove(path)
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
