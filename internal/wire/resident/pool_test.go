@@ -61,7 +61,7 @@ func work(r *Request) []string {
 }
 
 // testPool keeps the test binary. All its processes must be gone in the end.
-func testPool(t *testing.T, c Config) *Pool {
+func testPool(t testing.TB, c Config) *Pool {
 	t.Helper()
 	if c.Path == "" {
 		c.Path, _ = os.Executable()
