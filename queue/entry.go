@@ -30,31 +30,34 @@ var (
 //	S4  Commit    todo/N is linked
 type Entry struct {
 	Number  Number
-	Message *os.File
+	Message *File
 
 	q        *Queue
 	begun    time.Time
-	envelope *os.File
+	envelope *File
 }
 
 // attempts is how many names in pid are tried.
 const attempts = 9
 
+// create opens a file that was not there.
+const create = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
+
 // Begin makes the mess file of a new message. Files get mode 0644; qmail-send must
 // be able to read them, so the umask of the process must not take that away.
 func (q *Queue) Begin(now time.Time) (*Entry, error) {
 	var pid string
-	var f *os.File
+	var f *File
 	err := error(unix.EEXIST)
 	for i := 0; i < attempts && errors.Is(err, unix.EEXIST); i++ {
 		pid = q.join(pids, fmt.Sprintf("%d.%d.%d", os.Getpid(), now.Unix(), q.begun.Add(1)))
-		f, err = os.OpenFile(pid, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		f, err = open(pid, create, 0o644)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPid, err)
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	if err := unix.Fstat(f.fd, &st); err != nil {
 		f.Close()
 		os.Remove(pid)
 		return nil, fmt.Errorf("%w: %w", ErrPid, err)
@@ -84,8 +87,8 @@ func rename(from, to string) error {
 }
 
 // Envelope makes the intd file and returns it for writing.
-func (e *Entry) Envelope() (*os.File, error) {
-	f, err := os.OpenFile(e.q.Path(Intd, e.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func (e *Entry) Envelope() (*File, error) {
+	f, err := open(e.q.Path(Intd, e.Number), create, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIntd, err)
 	}
@@ -145,12 +148,12 @@ func (e *Entry) Abort() {
 // removed.
 func (e *Entry) remove() {
 	if e.envelope != nil {
-		e.envelope.Truncate(0)
+		e.envelope.truncate()
 		if err := os.Remove(e.q.Path(Intd, e.Number)); err != nil {
 			return
 		}
 	}
-	e.Message.Truncate(0)
+	e.Message.truncate()
 	os.Remove(e.q.Path(Mess, e.Number))
 }
 

@@ -51,6 +51,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,9 +193,7 @@ func (q *Queue) ID(n Number) string {
 	return strconv.FormatUint(uint64(n)%q.split, 10) + "/" + n.String()
 }
 
-func (q *Queue) join(elem ...string) string {
-	return filepath.Join(append([]string{q.dir}, elem...)...)
-}
+func (q *Queue) join(elem ...string) string { return q.dir + "/" + strings.Join(elem, "/") }
 
 // directory is where the file of a message is.
 func (q *Queue) directory(k Kind, n Number) string { return filepath.Dir(q.Path(k, n)) }

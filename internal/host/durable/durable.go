@@ -10,13 +10,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Directory makes the names in a directory durable.
+// Directory makes the names in a directory durable. It is called for each message,
+// so it does without an *os.File, which would first ask the kernel five times how the
+// directory can be waited for.
 func Directory(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return err
+	})
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	return errors.Join(f.Sync(), f.Close())
+	defer unix.Close(fd)
+	if err := retry(func() error { return unix.Fsync(fd) }); err != nil {
+		return &fs.PathError{Op: "sync", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// retry repeats what a signal has interrupted before it did anything.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // Names makes the names in a directory durable, of which file is the path of one.

@@ -199,25 +199,31 @@ func TestResidentRefuses(t *testing.T) {
 // TestResidentForeign: a script in the place of qmail-queue sees every message, and so
 // does the program that QMAILQUEUE names.
 func TestResidentForeign(t *testing.T) {
-	script := "#!/bin/sh\ncat >>/mnt/seen\n[ -s /mnt/seen ] || exit 31\nexec " + site.Home + "/bin/real \"$@\" </mnt/seen\n"
-	for name, env := range map[string][]string{"in its place": nil, "QMAILQUEUE": {"QMAILQUEUE=/mnt/script"}} {
-		t.Run(name, func(t *testing.T) {
+	queue, away := site.Home+"/bin/qmail-queue", site.Home+"/bin/away"
+	for _, c := range []struct {
+		name, script, real string
+		env                []string
+	}{
+		{"in its place", queue, away, nil},
+		{"QMAILQUEUE", "/mnt/script", queue, []string{"QMAILQUEUE=/mnt/script"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			s := site.New(t)
-			queue, real := site.Home+"/bin/qmail-queue", site.Home+"/bin/real"
-			if err := os.Rename(queue, real); err != nil {
-				t.Fatal(err)
+			if c.real == away {
+				if err := os.Rename(queue, away); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { os.Rename(away, queue) })
 			}
-			t.Cleanup(func() { os.Rename(real, queue); os.Remove("/mnt/seen") })
-			path := queue
-			if env != nil {
-				path = "/mnt/script"
-				os.Link(real, queue)
-				t.Cleanup(func() { os.Remove(path) })
+			script := "#!/bin/sh\ncat >>/mnt/seen\n[ -s /mnt/seen ] || exit 31\nexec " + c.real + " \"$@\" </mnt/seen\n"
+			for path, mode := range map[string]os.FileMode{c.script: 0o755, "/mnt/seen": 0o666} {
+				if err := os.WriteFile(path, nil, 0); err != nil {
+					t.Fatal(err)
+				}
+				os.Chmod(path, mode)
 			}
-			os.WriteFile("/mnt/seen", nil, 0o666)
-			os.Chmod("/mnt/seen", 0o666)
-			os.WriteFile(path, []byte(script), 0o755)
-			results := submitAs(t, s, "joe", "3 a@y\n40000 b@y\n", env...)
+			os.WriteFile(c.script, []byte(script), 0)
+			results := submitAs(t, s, "joe", "3 a@y\n40000 b@y\n", c.env...)
 			if len(results) != 2 || len(readQueue(t, s)) != 2 {
 				t.Errorf("%v", results)
 			}
