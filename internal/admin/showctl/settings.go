@@ -25,6 +25,7 @@ var beforeRcpthosts = []setting{
 	{"badmailfrom", list, "Any MAIL FROM is allowed.", "", " not accepted in MAIL FROM."},
 	{"bouncefrom", word, "MAILER-DAEMON", "Bounce user name is ", "."},
 	{"bouncehost", name, "bouncehost", "Bounce host name is ", "."},
+	{"concurrencyhost", number, "0", "Remote concurrency per host is ", "."},
 	{"concurrencylocal", number, "10", "Local concurrency is ", "."},
 	{"concurrencyremote", number, "20", "Remote concurrency is ", "."},
 	{"databytes", number, "0", "SMTP DATA limit is ", " bytes."},
