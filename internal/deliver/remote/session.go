@@ -13,13 +13,14 @@ import (
 // A session is one in which hello was said, and that takes messages, one or more:
 //
 //	begin   greeting      220
-//	        HELO name     250
+//	        HELO name     250; EHLO where the greeting says ESMTP
 //	send    MAIL FROM     less than 400
 //	        RCPT TO       less than 400 for one at least
 //	        DATA          less than 400
 //	        text          less than 400
 //	        QUIT          not waited for
 //
+// The commands from MAIL to DATA are sent at once where the host has PIPELINING.
 // A code of 400 to 499 is a refusal for now, a higher one a refusal for good.
 type session struct {
 	*smtp.Client
@@ -44,7 +45,7 @@ func begin(conn net.Conn, timeout time.Duration, to endpoint) (*session, string)
 		return nil, "ZConnected to " + s.partner().said(" but greeting failed", greeting)
 	}
 	s.modern = strings.Contains(greeting.Text, "ESMTP")
-	hello, err := s.Hello(to.name)
+	hello, err := s.Hello(to.name, s.modern)
 	if err != nil {
 		s.Close()
 		return nil, s.partner().died(err)
@@ -64,7 +65,11 @@ var errStale = errors.New("stale session")
 // answers, so that it can be expected to take another.
 func (s *session) send(d Delivery, r *reports) (report string, usual bool, err error) {
 	p := s.partner()
-	mail, err := s.Mail(path(d.Sender))
+	atOnce, err := s.ask(d)
+	if err != nil {
+		return "", false, err
+	}
+	mail, err := s.Reply()
 	if s.messages > 0 && (err != nil || mail.Code != 250) {
 		return "", false, errStale
 	}
@@ -72,12 +77,13 @@ func (s *session) send(d Delivery, r *reports) (report string, usual bool, err e
 		return "", false, err
 	}
 	if refused(mail) {
+		s.Skip()
 		return letter(mail) + "Connected to " + p.said(" but sender was rejected", mail), false, nil
 	}
 	usual = mail.Code == 250
 	anybody := false
 	for _, recipient := range d.Recipients {
-		report, code, err := s.recipient(recipient)
+		report, code, err := s.recipient(recipient, atOnce)
 		if err != nil {
 			return "", false, err
 		}
@@ -86,9 +92,13 @@ func (s *session) send(d Delivery, r *reports) (report string, usual bool, err e
 		usual = usual && (code == 250 || code == 251 || code >= 400 && code < 560)
 	}
 	if !anybody {
+		s.Skip()
 		return "DGiving up on " + p.said("", smtp.Reply{}), false, nil
 	}
-	data, err := s.Data()
+	if !atOnce {
+		s.Data()
+	}
+	data, err := s.Reply()
 	if err != nil {
 		return "", false, err
 	}
@@ -106,13 +116,39 @@ func (s *session) send(d Delivery, r *reports) (report string, usual bool, err e
 	return "K" + p.said(" accepted message", text), usual && data.Code == 354 && text.Code == 250, nil
 }
 
-// recipient names a recipient to the host and returns the report, and the code of the
-// answer.
-func (s *session) recipient(recipient string) (report string, code int, err error) {
-	reply, err := s.Recipient(path(recipient))
-	switch {
-	case err == smtp.ErrLineBreak:
+// maxAtOnce is how long a sender and recipients may be together for all commands to be
+// sent at once, in bytes. The replies to them fit into the buffers of a connection.
+const maxAtOnce = 4 << 10
+
+// ask gives the first command, or all of them, up to DATA, if the host takes them so.
+func (s *session) ask(d Delivery) (atOnce bool, err error) {
+	size := len(d.Sender)
+	for _, recipient := range d.Recipients {
+		size += len(recipient) + len("RCPT TO:<>")
+	}
+	if err := s.Mail(path(d.Sender)); err != nil {
+		return false, err
+	}
+	if !s.Pipelining() || size > maxAtOnce {
+		return false, nil
+	}
+	for _, recipient := range d.Recipients {
+		s.Recipient(path(recipient)) // with a line break it is no command
+	}
+	return true, s.Data()
+}
+
+// recipient names a recipient to the host, unless that has been done, and returns the
+// report, and the code of the answer.
+func (s *session) recipient(recipient string, named bool) (report string, code int, err error) {
+	if smtp.HasLineBreak(recipient) {
 		return recipientWithLineBreak, 553, nil
+	}
+	if !named {
+		s.Recipient(path(recipient))
+	}
+	reply, err := s.Reply()
+	switch {
 	case err != nil:
 		return "", 0, err
 	case reply.Code >= 500:

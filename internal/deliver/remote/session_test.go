@@ -2,6 +2,7 @@ package remote
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -65,7 +66,46 @@ func TestSession(t *testing.T) {
 			if len(c.peer.conversations) != 1 {
 				t.Errorf("%d connections", len(c.peer.conversations))
 			}
+			// The same with a server that takes all commands at once.
+			p := says("", "220 hi ESMTP")
+			for verb, reply := range c.peer.replies {
+				if verb == "HELO" {
+					p.replies["EHLO"] = reply
+				}
+				p.replies[verb] = reply
+			}
+			w.host(at, p)
+			if got := w.deliver("["+at+"]", "s@x.test", strings.Fields(c.rcpts)...); got != c.report {
+				t.Errorf("at once: %q, want %q", got, c.report)
+			}
 		})
+	}
+}
+
+func TestCommandsAtOnce(t *testing.T) {
+	many := make([]string, 500)
+	for i := range many {
+		many[i] = fmt.Sprintf("r%d@y.test", i)
+	}
+	for _, c := range []struct {
+		name  string
+		peer  *peer
+		rcpts []string
+		want  string // what is sent behind EHLO
+	}{
+		{"all is well", says(), []string{"a@y.test", "b\n@y.test", "c@y.test"}, "MAIL FROM:<s@x.test>\r\nRCPT TO:<a@y.test>\r\nRCPT TO:<c@y.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"},
+		{"nobody is liked, and DATA neither", says("RCPT", "550 no", "DATA", "503 no"), []string{"a@y.test"}, "MAIL FROM:<s@x.test>\r\nRCPT TO:<a@y.test>\r\nDATA\r\nQUIT\r\n"},
+		{"nobody is liked, but DATA is", says("RCPT", "550 no"), []string{"a@y.test"}, "MAIL FROM:<s@x.test>\r\nRCPT TO:<a@y.test>\r\nDATA\r\n"},
+		{"the sender is not liked", says("MAIL", "550 no", "RCPT", "503 no", "DATA", "503 no"), []string{"a@y.test"}, "MAIL FROM:<s@x.test>\r\nRCPT TO:<a@y.test>\r\nDATA\r\nQUIT\r\n"},
+		{"too many recipients", says("RCPT", "550 no"), many, "MAIL FROM:<s@x.test>\r\nRCPT TO:<" + strings.Join(many, ">\r\nRCPT TO:<") + ">\r\nQUIT\r\n"},
+	} {
+		w := newWorld(t, nil)
+		c.peer.replies[""] = "220 hi ESMTP"
+		w.host(at, c.peer)
+		w.deliver(at, "s@x.test", c.rcpts...)
+		if got := c.peer.conversations[0].String(); got != "EHLO me.test\r\n"+c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 

@@ -30,8 +30,20 @@ func deliver(c Config, host, sender, recipient string) string {
 	return strings.ReplaceAll(string(reports), "\x00", "|")
 }
 
+// modern makes a peer that says ESMTP, and takes commands one by one.
+func modern(replies ...string) *peer {
+	return says(append([]string{"", "220 hi ESMTP", "EHLO", "250 hello"}, replies...)...)
+}
+
+// gone makes one that is gone after a message.
+func gone() *peer {
+	p := modern()
+	p.messages = 1
+	return p
+}
+
 func TestSessionsAreUsedAgain(t *testing.T) {
-	const begin, quit = "HELO me.test\r\n", "QUIT\r\n"
+	const begin, quit = "EHLO me.test\r\n", "QUIT\r\n"
 	mail := func(s, r string) string {
 		return "MAIL FROM:<" + s + "@x.test>\r\nRCPT TO:<" + r + "@y.test>\r\nDATA\r\nx\r\n.\r\n"
 	}
@@ -44,19 +56,19 @@ func TestSessionsAreUsedAgain(t *testing.T) {
 		first    string // report, if not accepted
 		want     []string
 	}{
-		{"again", says(), &Sessions{}, "", []string{begin + one + two + quit}},
-		{"only one message each", says(), &Sessions{Messages: 1}, "", []string{begin + one + quit, begin + two + quit}},
-		{"none are kept", says(), nil, "", []string{begin + one + quit, begin + two + quit}},
-		{"no ESMTP", says("", "220 hi"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
-		{"251 is usual", says("RCPT", "251 will forward"), &Sessions{}, "", []string{begin + one + two + quit}},
-		{"MAIL 299", says("MAIL", "299 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
-		{"RCPT 354", says("RCPT", "354 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
-		{"DATA 250", says("DATA", "250 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
-		{"text 200", says("text", "200 hm"), &Sessions{}, "r|K192.0.2.1 accepted message.\nRemote host said: 200 hm\n|", []string{begin + one + quit, begin + two + quit}},
-		{"a refused message", says("text", "554 no"), &Sessions{}, "r|D192.0.2.1 failed after I sent the message.\n" + said("554 no"), []string{begin + one + quit, begin + two + quit}},
-		{"a refused recipient", says("RCPT TO:<b@y.test>", "550 no"), &Sessions{}, dislikes("h", "550 no") + "DGiving up on 192.0.2.1.\n|", []string{begin + refused + quit, begin + two + quit}},
-		{"it is gone meanwhile", &peer{messages: 1}, &Sessions{}, "", []string{begin + one, begin + two}},
-		{"it wants no more", says("MAIL FROM:<c@x.test>", "421 enough"), &Sessions{}, "", []string{begin + one + "MAIL FROM:<c@x.test>\r\n" + quit, begin + "MAIL FROM:<c@x.test>\r\n" + quit}},
+		{"again", modern(), &Sessions{}, "", []string{begin + one + two + quit}},
+		{"only one message each", modern(), &Sessions{Messages: 1}, "", []string{begin + one + quit, begin + two + quit}},
+		{"none are kept", modern(), nil, "", []string{begin + one + quit, begin + two + quit}},
+		{"no ESMTP", says(), &Sessions{}, "", []string{"HELO me.test\r\n" + one + quit, "HELO me.test\r\n" + two + quit}},
+		{"251 is usual", modern("RCPT", "251 will forward"), &Sessions{}, "", []string{begin + one + two + quit}},
+		{"MAIL 299", modern("MAIL", "299 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
+		{"RCPT 354", modern("RCPT", "354 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
+		{"DATA 250", modern("DATA", "250 hm"), &Sessions{}, "", []string{begin + one + quit, begin + two + quit}},
+		{"text 200", modern("text", "200 hm"), &Sessions{}, "r|K192.0.2.1 accepted message.\nRemote host said: 200 hm\n|", []string{begin + one + quit, begin + two + quit}},
+		{"a refused message", modern("text", "554 no"), &Sessions{}, "r|D192.0.2.1 failed after I sent the message.\n" + said("554 no"), []string{begin + one + quit, begin + two + quit}},
+		{"a refused recipient", modern("RCPT TO:<b@y.test>", "550 no"), &Sessions{}, dislikes("h", "550 no") + "DGiving up on 192.0.2.1.\n|", []string{begin + refused + quit, begin + two + quit}},
+		{"it is gone meanwhile", gone(), &Sessions{}, "", []string{begin + one, begin + two}},
+		{"it wants no more", modern("MAIL FROM:<c@x.test>", "421 enough"), &Sessions{}, "", []string{begin + one + "MAIL FROM:<c@x.test>\r\n" + quit, begin + "MAIL FROM:<c@x.test>\r\n" + quit}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -89,7 +101,7 @@ func TestSessionsAreUsedAgain(t *testing.T) {
 
 func TestSessionsEndWhenIdle(t *testing.T) {
 	w := newWorld(t, nil)
-	p := w.host(at, says())
+	p := w.host(at, modern())
 	s := &Sessions{Idle: time.Millisecond}
 	deliver(w.keeping(s), at, "a@x.test", "b@y.test")
 	w.over.Wait()
@@ -100,7 +112,7 @@ func TestSessionsEndWhenIdle(t *testing.T) {
 
 func TestOtherHostsAndNamesHaveOtherSessions(t *testing.T) {
 	w := newWorld(t, nil)
-	one, two := w.host(at, says()), w.host("192.0.2.2", says())
+	one, two := w.host(at, modern()), w.host("192.0.2.2", modern())
 	s := &Sessions{}
 	config := w.keeping(s)
 	deliver(config, at, "a@x.test", "b@y.test")
@@ -109,7 +121,7 @@ func TestOtherHostsAndNamesHaveOtherSessions(t *testing.T) {
 	deliver(config, at, "a@x.test", "b@y.test")
 	s.Close()
 	w.over.Wait()
-	if len(one.conversations) != 2 || len(two.conversations) != 1 || !strings.HasPrefix(one.conversations[1].String(), "HELO other.test\r\n") {
+	if len(one.conversations) != 2 || len(two.conversations) != 1 || !strings.HasPrefix(one.conversations[1].String(), "EHLO other.test\r\n") {
 		t.Errorf("%d, %d connections", len(one.conversations), len(two.conversations))
 	}
 	if len(s.hosts) != 0 {
@@ -120,7 +132,7 @@ func TestOtherHostsAndNamesHaveOtherSessions(t *testing.T) {
 func TestConcurrencyOfAHost(t *testing.T) {
 	for _, limit := range []int{0, 1, 3} {
 		w := newWorld(t, map[string]string{"concurrencyhost": fmt.Sprint(limit, "\n")})
-		p := w.host(at, says())
+		p := w.host(at, modern())
 		s := &Sessions{Messages: 2}
 		config := w.keeping(s)
 		var open, most atomic.Int32
@@ -196,7 +208,7 @@ func TestAConnectionThatIsClosedLetsTheNextOneIn(t *testing.T) {
 // TestPanicGivesBackTheConnection: a bug in one delivery must not use up a connection.
 func TestPanicGivesBackTheConnection(t *testing.T) {
 	w := newWorld(t, map[string]string{"concurrencyhost": "1\n"})
-	p := w.host(at, says())
+	p := w.host(at, modern())
 	s := &Sessions{}
 	config := w.keeping(s)
 	func() {

@@ -121,7 +121,7 @@ type conversation struct {
 }
 
 var friendly = map[string]string{
-	"": "220 hi ESMTP", "HELO": "250 hello", "MAIL": "250 sender", "RCPT": "250 recipient", "DATA": "354 go on", "text": "250 got it", "RSET": "250 reset", "QUIT": "221 bye",
+	"": "220 hi", "HELO": "250 hello", "EHLO": "250-hello\n250 PIPELINING", "MAIL": "250 sender", "RCPT": "250 recipient", "DATA": "354 go on", "text": "250 got it", "RSET": "250 reset", "QUIT": "221 bye",
 }
 
 // says makes a friendly peer that answers some verbs otherwise: "RCPT", "550 no".

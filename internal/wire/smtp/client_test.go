@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // talk runs a client against a server that says its replies one after another: the
@@ -41,16 +43,24 @@ func talk(t *testing.T, replies []string, client func(c *Client)) string {
 	return <-got
 }
 
+// ask gives a command and waits for the reply.
+func ask(c *Client, give func() error) (Reply, error) {
+	if err := give(); err != nil {
+		return Reply{}, err
+	}
+	return c.Reply()
+}
+
 func TestClient(t *testing.T) {
 	replies := []string{"220 hi\r\n", "250-a\r\n250 b\r\n", "250 c\r\n", "550 d\r\n", "251 e\r\n", "354 f\r\n", "250 g\r\n"}
 	got := talk(t, replies, func(c *Client) {
 		for i, step := range []func() (Reply, error){
 			c.Greeting,
-			func() (Reply, error) { return c.Hello("me.test") },
-			func() (Reply, error) { return c.Mail("") },
-			func() (Reply, error) { return c.Recipient(`"a b"@x.test`) },
-			func() (Reply, error) { return c.Recipient("c@x.test") },
-			c.Data,
+			func() (Reply, error) { return c.Hello("me.test", false) },
+			func() (Reply, error) { return ask(c, func() error { return c.Mail("") }) },
+			func() (Reply, error) { return ask(c, func() error { return c.Recipient(`"a b"@x.test`) }) },
+			func() (Reply, error) { return ask(c, func() error { return c.Recipient("c@x.test") }) },
+			func() (Reply, error) { return ask(c, c.Data) },
 			func() (Reply, error) { return c.Text(strings.NewReader(".\npartial")) },
 		} {
 			reply, err := step()
@@ -66,24 +76,148 @@ func TestClient(t *testing.T) {
 	}
 }
 
-func TestCommandsInAddresses(t *testing.T) {
-	got := talk(t, []string{"220 hi\r\n"}, func(c *Client) {
-		c.Greeting()
-		for _, address := range []string{"a\r\nRSET", "a\nb", "a\rb", "a\x00b"} {
-			if _, err := c.Mail(address); err != ErrLineBreak {
-				t.Errorf("MAIL %q: %v", address, err)
+func TestHello(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		today      bool
+		replies    []string
+		sent       string
+		code       int
+		pipelining bool
+	}{
+		{"of old", false, []string{"250-x\r\n250 PIPELINING\r\n"}, "HELO me.test\r\n", 250, false},
+		{"of today", true, []string{"250-x\r\n250-SIZE 1000\r\n250 pipelining\r\n"}, "EHLO me.test\r\n", 250, true},
+		{"without pipelining", true, []string{"250-PIPELINING.x\r\n250 X-PIPELINING\r\n"}, "EHLO me.test\r\n", 250, false},
+		{"EHLO is not known", true, []string{"502 what\r\n", "250 x\r\n"}, "EHLO me.test\r\nHELO me.test\r\n", 250, false},
+		{"nothing is liked", true, []string{"550 no\r\n", "550 no\r\n"}, "EHLO me.test\r\nHELO me.test\r\n", 550, false},
+		{"not now", true, []string{"421 no\r\n"}, "EHLO me.test\r\n", 421, false},
+	} {
+		got := talk(t, append([]string{"220 hi\r\n"}, c.replies...), func(client *Client) {
+			client.Greeting()
+			reply, err := client.Hello("me.test", c.today)
+			if reply.Code != c.code || err != nil || client.Pipelining() != c.pipelining {
+				t.Errorf("%s: %+v, %v, %v", c.name, reply, err, client.Pipelining())
 			}
-			if _, err := c.Recipient(address); err != ErrLineBreak {
-				t.Errorf("RCPT %q: %v", address, err)
-			}
-			if _, err := c.Hello(address); err != ErrLineBreak {
-				t.Errorf("HELO %q: %v", address, err)
-			}
+			client.Close()
+		})
+		if got != c.sent {
+			t.Errorf("%s: %q", c.name, got)
 		}
-		c.Close()
-	})
-	if got != "" {
-		t.Errorf("%q", got)
+	}
+}
+
+func TestCommandsAtOnce(t *testing.T) {
+	w := &writes{}
+	c := NewClient(w, time.Second)
+	c.Greeting()
+	c.Mail("a")
+	c.Recipient("b")
+	c.Data()
+	if w.n != 0 {
+		t.Error("sent too early")
+	}
+	for range 3 {
+		c.Reply()
+	}
+	if w.n != 1 {
+		t.Errorf("%d writes", w.n)
+	}
+}
+
+func TestSkip(t *testing.T) {
+	for _, c := range []struct{ replies, sent string }{
+		{"550 a\r\n550 b\r\n503 c\r\n", "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\nQUIT\r\n"},
+		{"550 a\r\n550 b\r\n354 c\r\n", "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"},
+		{"550 a\r\n550 b\r\n", "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"},
+	} {
+		w := &wire{in: strings.NewReader("220 hi\r\n" + c.replies)}
+		client := NewClient(w, time.Second)
+		client.Greeting()
+		client.Mail("a")
+		client.Recipient("b")
+		client.Data()
+		client.Reply()
+		client.Skip()
+		client.Quit()
+		if w.out.String() != c.sent || !w.closed {
+			t.Errorf("%q: %q", c.replies, w.out.String())
+		}
+	}
+}
+
+// A wire is a connection whose other end has said everything beforehand.
+type wire struct {
+	net.Conn
+	in     io.Reader
+	out    strings.Builder
+	closed bool
+}
+
+func (w *wire) Read(p []byte) (int, error)     { return w.in.Read(p) }
+func (w *wire) Write(p []byte) (int, error)    { return w.out.Write(p) }
+func (w *wire) Close() error                   { w.closed = true; return nil }
+func (*wire) SetReadDeadline(time.Time) error  { return nil }
+func (*wire) SetWriteDeadline(time.Time) error { return nil }
+
+func TestCommandsInAddresses(t *testing.T) {
+	w := &wire{in: strings.NewReader("220 hi\r\n")}
+	c := NewClient(w, time.Second)
+	c.Greeting()
+	for _, address := range []string{"a\r\nRSET", "a\nb", "a\rb", "a\x00b"} {
+		if err := c.Mail(address); err != ErrLineBreak {
+			t.Errorf("MAIL %q: %v", address, err)
+		}
+		if err := c.Recipient(address); err != ErrLineBreak {
+			t.Errorf("RCPT %q: %v", address, err)
+		}
+		if _, err := c.Hello(address, false); err != ErrLineBreak {
+			t.Errorf("HELO %q: %v", address, err)
+		}
+	}
+	c.Quit()
+	if w.out.String() != "QUIT\r\n" {
+		t.Errorf("%q", w.out.String())
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, c := range []struct {
+		then  string // what the server says behind its greeting, or CLOSE
+		quiet bool
+	}{{"", true}, {"421 timeout\r\n", false}, {"CLOSE", false}} {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := NewClient(conn, time.Minute)
+		io.WriteString(server, "220 hi\r\n")
+		client.Greeting()
+		if c.then == "CLOSE" {
+			server.Close()
+		} else {
+			io.WriteString(server, c.then)
+		}
+		if c.then != "" {
+			raw, _ := conn.(*net.TCPConn).SyscallConn()
+			raw.Read(func(fd uintptr) bool { // until it has arrived
+				_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+				return err != unix.EAGAIN
+			})
+		}
+		if client.Quiet() != c.quiet {
+			t.Errorf("after %q: %v", c.then, !c.quiet)
+		}
+		client.Close()
+		server.Close()
 	}
 }
 
@@ -149,7 +283,7 @@ func TestTextThatFails(t *testing.T) {
 	}
 	talk(t, []string{"220 hi\r\n", "354 go\r\n"}, func(c *Client) {
 		c.Greeting()
-		c.Data()
+		ask(c, c.Data)
 		if _, err := c.Text(strings.NewReader("x\n")); !errors.Is(err, ErrUncertain) {
 			t.Errorf("no answer to the text: %v", err)
 		}
