@@ -27,23 +27,27 @@ func main() {
 	if process.Closed(0) {
 		message = closed{}
 	}
-	os.Stdout.Write(deliver(os.Args[1:], message, nil)) // the exit code is 0 whatever comes of it
+	config := config()
+	config.Own = ipme.Addresses
+	os.Stdout.Write(deliver(config, os.Args[1:], message)) // the exit code is 0 whatever comes of it
+}
+
+func config() remote.Config {
+	return remote.Config{
+		Home:     home.Dir(),
+		Resolver: dns.InFile("/etc/resolv.conf"),
+		Timeouts: tcpto.In(home.Dir()),
+		Connect:  connect,
+		Now:      time.Now,
+	}
 }
 
 // deliver carries out a delivery and returns the reports.
-func deliver(args []string, message io.Reader, sessions *remote.Sessions) []byte {
+func deliver(config remote.Config, args []string, message io.Reader) []byte {
 	if len(args) < 3 {
 		return remote.ImproperlyInvoked()
 	}
-	return remote.Config{
-		Home:     home.Dir(),
-		Resolver: dns.FromFile("/etc/resolv.conf"),
-		Timeouts: tcpto.In(home.Dir()),
-		Own:      ipme.Addresses,
-		Connect:  connect,
-		Now:      time.Now,
-		Sessions: sessions,
-	}.Deliver(context.Background(), remote.Delivery{Host: args[0], Sender: args[1], Recipients: args[2:], Message: message})
+	return config.Deliver(context.Background(), remote.Delivery{Host: args[0], Sender: args[1], Recipients: args[2:], Message: message})
 }
 
 const (
@@ -58,15 +62,18 @@ const (
 // reside carries out deliveries for qmail-rspawn: the fields of a request are the
 // arguments, its file is the message, and the reply is what would be printed.
 func reside() error {
-	sessions := &remote.Sessions{Idle: 3 * time.Second, Messages: 100}
-	defer sessions.Close()
+	config := config()
+	config.Own = (&ipme.Recent{While: 5 * time.Second}).Addresses
+	config.Remembered = new(remote.Remembered)
+	config.Sessions = &remote.Sessions{Idle: 3 * time.Second, Messages: 100}
+	defer config.Sessions.Close()
 	most := max(1, min(atOnce, int(process.OpenFiles()/filesPerDelivery)))
 	return resident.Serve(most, func(r *resident.Request) []string {
 		var message io.Reader = closed{}
 		if len(r.Files) > 0 {
 			message = r.Files[0]
 		}
-		return []string{string(deliver(r.Fields, message, sessions))}
+		return []string{string(deliver(config, r.Fields, message))}
 	})
 }
 

@@ -205,3 +205,33 @@ func TestControlFiles(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestRememberedSettings(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.host(at, says())
+	config := w.config()
+	config.Remembered = new(Remembered)
+	for i, c := range []struct {
+		change func()
+		hello  string // "" if there is no conversation
+	}{
+		{func() {}, "HELO me.test"},
+		{func() {}, "HELO me.test"},
+		{func() { w.write("control/helohost", "a.test\n") }, "HELO a.test"},
+		{func() { w.write("control/helohost", "") }, ""},
+		{func() { os.Remove(w.home + "/control/helohost") }, "HELO me.test"},
+		{func() { w.write("control/me", "you.test\n") }, "HELO you.test"},
+	} {
+		c.change()
+		p.conversations = nil
+		deliver(config, at, "a@x.test", "b@y.test")
+		w.over.Wait()
+		got := ""
+		if len(p.conversations) > 0 {
+			got, _, _ = strings.Cut(p.conversations[0].String(), "\r\n")
+		}
+		if got != c.hello {
+			t.Errorf("%d: %q, want %q", i, got, c.hello)
+		}
+	}
+}

@@ -57,7 +57,10 @@ type Config struct {
 	Own      func() (ipme.Set, error) // the addresses of this machine
 	Connect  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	Now      func() time.Time
-	Sessions *Sessions // nil: each delivery has a session of its own
+
+	// What a process has that carries out many deliveries; each may be nil.
+	Sessions   *Sessions
+	Remembered *Remembered
 }
 
 // A Resolver knows the DNS.

@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"math"
+	"sync"
 	"time"
 
 	"goqmail/internal/host/control"
@@ -30,10 +31,39 @@ type settings struct {
 // errNoName says that this host does not know its name.
 var errNoName = errors.New("no name to say hello with in control/helohost or control/me")
 
-// settings reads the control files. They are read for each delivery, so that a
-// change counts at once.
+// Remembered are the settings that a delivery has read, for those after it: a process
+// that has many at once looks at the files for each, and reads them when they have
+// changed. It may be used by many at once.
+type Remembered struct {
+	mu    sync.Mutex
+	stamp string
+	settings
+}
+
+// files are the control files that are read.
+var files = []string{"me", "helohost", "timeoutconnect", "timeoutremote", "concurrencyhost", "smtproutes"}
+
+// settings returns what the control files say now.
 func (c Config) settings() (settings, error) {
 	dir := control.In(c.Home)
+	if c.Remembered == nil {
+		return readSettings(dir)
+	}
+	stamp := dir.Stamp(files...)
+	r := c.Remembered
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stamp == stamp {
+		return r.settings, nil
+	}
+	s, err := readSettings(dir)
+	if err == nil {
+		r.stamp, r.settings = stamp, s
+	}
+	return s, err
+}
+
+func readSettings(dir control.Dir) (settings, error) {
 	name, errName := dir.LineOrMe("helohost", "")
 	if errName == nil && (name == "" || smtp.HasLineBreak(name)) {
 		errName = errNoName

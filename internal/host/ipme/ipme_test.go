@@ -3,6 +3,7 @@ package ipme
 import (
 	"net/netip"
 	"testing"
+	"time"
 )
 
 func TestAddresses(t *testing.T) {
@@ -30,5 +31,21 @@ func TestParseLiteral(t *testing.T) {
 		if ok != (want != "") || ok && got.String() != want {
 			t.Errorf("%s: %v, %v", literal, got, ok)
 		}
+	}
+}
+
+func TestRecent(t *testing.T) {
+	r := Recent{While: time.Hour}
+	first, err := r.Addresses()
+	if err != nil || !first.Has(netip.IPv4Unspecified()) {
+		t.Fatal(first, err)
+	}
+	first[netip.MustParseAddr("192.0.2.1")] = struct{}{} // a mark
+	if again, _ := r.Addresses(); len(again) != len(first) {
+		t.Error("asked again at once")
+	}
+	r.While = 0
+	if again, _ := r.Addresses(); again.Has(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("not asked again")
 	}
 }

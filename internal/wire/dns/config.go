@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -35,6 +36,49 @@ const (
 	maxConfig       = 64 << 10
 	maxSearch       = 6
 )
+
+// A File is a resolver that does what a resolv.conf(5) says, and reads it again when it
+// has changed. It may be used by many at once.
+type File struct {
+	path string
+
+	mu    sync.Mutex
+	state os.FileInfo // nil before the first question, and if there is no file
+	r     *Resolver
+}
+
+// InFile returns the resolver of a file.
+func InFile(path string) *File { return &File{path: path} }
+
+// Exchangers is that of Resolver.
+func (f *File) Exchangers(ctx context.Context, name Name) ([]Exchanger, error) {
+	return f.resolver().Exchangers(ctx, name)
+}
+
+// Addresses is that of Resolver.
+func (f *File) Addresses(ctx context.Context, name Name) ([]netip.Addr, error) {
+	return f.resolver().Addresses(ctx, name)
+}
+
+func (f *File) resolver() *Resolver {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state, err := os.Stat(f.path)
+	if err != nil {
+		state = nil
+	}
+	if f.r == nil || !sameState(f.state, state) {
+		f.r, f.state = FromFile(f.path), state
+	}
+	return f.r
+}
+
+func sameState(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
 
 // FromFile reads resolv.conf(5): the lines "nameserver", and of the options
 // "timeout", "attempts" and "rotate". As everywhere, a file that says nothing, or

@@ -68,6 +68,32 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+func TestFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	f := InFile(path)
+	for i, change := range []struct {
+		do   func()
+		want string
+	}{
+		{func() {}, "127.0.0.1:53"},
+		{func() { os.WriteFile(path, []byte("nameserver 192.0.2.1\n"), 0o644) }, "192.0.2.1:53"},
+		{func() {}, "192.0.2.1:53"},
+		{func() {
+			os.WriteFile(path+"~", []byte("nameserver 192.0.2.2\n"), 0o644)
+			os.Rename(path+"~", path)
+		}, "192.0.2.2:53"},
+		{func() { os.Remove(path) }, "127.0.0.1:53"},
+	} {
+		change.do()
+		if got := f.resolver().Servers[0].String(); got != change.want {
+			t.Errorf("%d: %s, want %s", i, got, change.want)
+		}
+	}
+	if f.resolver() != f.resolver() {
+		t.Error("read again without a reason")
+	}
+}
+
 // FuzzAnswer takes whatever a server may send.
 func TestSearchList(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "resolv.conf")
