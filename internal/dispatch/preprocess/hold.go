@@ -39,6 +39,9 @@ func (s *submissions) oldest() uint64 {
 func (p *Preprocessor) Hold() (submission uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.bounces.running == nil {
+		p.bounces.running = make(map[uint64]bool)
+	}
 	p.bounces.begun++
 	p.bounces.running[p.bounces.begun] = true
 	return p.bounces.begun

@@ -109,7 +109,6 @@ func (p *Preprocessor) Start() {
 	p.waiting = make(chan queue.Number, 4*batchSize)
 	p.stop = make(chan struct{})
 	p.inHand = make(map[queue.Number]hand)
-	p.bounces.running = make(map[uint64]bool)
 	for range batches {
 		go p.work()
 	}

@@ -74,7 +74,6 @@ func newSite(t testing.TB) *site {
 		User:   2000,
 		inHand: map[queue.Number]hand{},
 	}
-	s.p.bounces.running = map[uint64]bool{}
 	return s
 }
 

@@ -13,10 +13,11 @@ import (
 // that are open, and the deliveries that its spawner runs.
 type channel struct {
 	route.Channel
-	queue   schedule.Queue
-	reading *list   // deliveries are started from this one
-	aside   []*list // lists that have given way, the first is next
-	resumed bool    // reading was aside before
+	queue     schedule.Queue
+	reading   *list   // deliveries are started from this one
+	aside     []*list // lists that have given way, the first is next
+	resumed   bool    // reading was aside before
+	asideNext bool    // it is the turn of one of those
 
 	alive   bool // its spawner
 	reports *spawn.Reports

@@ -14,8 +14,8 @@ const (
 	// turn is how many deliveries are started from a list before it gives way to
 	// another that is due.
 	turn = 50
-	// maxAside is how many lists of a channel have given way at most. Beyond that,
-	// a list is read to its end.
+	// maxAside is how many lists of a channel may have given way before no more are
+	// opened.
 	maxAside = 8
 	// maxReading is how many records are read in one turn of the scheduler. A list
 	// may have a million recipients that are done already.
@@ -38,8 +38,10 @@ type list struct {
 	started int                 // deliveries, in this turn
 
 	refs   int  // deliveries and notes, and 1 while it is read
+	notes  int  // of these
 	undone int  // recipients seen that are not done
 	ended  bool // it was read to its end
+	rests  int  // since which RunAll nothing but notes is left to do; 0 if something is
 }
 
 // begin counts a delivery.
@@ -69,12 +71,12 @@ func (s *scheduler) fill(c *channel) {
 // giveWay puts the list that is being read aside after its turn, if others wait.
 func (s *scheduler) giveWay(c *channel) {
 	l := c.reading
-	if l.started < turn || len(c.aside) == 0 && !s.due(c) || len(c.aside) == maxAside {
+	if l.started < turn || len(c.aside) == 0 && !s.due(c) {
 		return
 	}
 	l.started = 0
 	c.aside = append(c.aside, l)
-	c.reading = nil
+	c.reading, c.asideNext = nil, false
 }
 
 // due tells whether a message of a channel is due and can be opened.
@@ -83,10 +85,11 @@ func (s *scheduler) due(c *channel) bool {
 	return ok && first.Due <= s.now && s.lists < s.maxLists
 }
 
-// choose chooses the list to be read: by turns one that is due and one that has
-// given way.
+// choose chooses the list to be read. One that is due comes before those that have
+// given way; but after one that was short enough to be read in its turn it is one of
+// those, and so it is when there are too many of them.
 func (s *scheduler) choose(c *channel) bool {
-	for !(len(c.aside) > 0 && (!c.resumed || !s.due(c))) {
+	for len(c.aside) == 0 || !c.asideNext && len(c.aside) <= maxAside && s.due(c) {
 		if !s.due(c) {
 			return false
 		}
@@ -177,7 +180,7 @@ func (s *scheduler) advance(c *channel) {
 // leave ends the reading of a list.
 func (s *scheduler) leave(c *channel) {
 	l := c.reading
-	c.reading = nil
+	c.reading, c.asideNext = nil, !c.resumed
 	if len(s.readers) < keptReaders {
 		s.readers = append(s.readers, l.records)
 	}
@@ -186,10 +189,18 @@ func (s *scheduler) leave(c *channel) {
 }
 
 // release ends one use of a list. After the last, the list is removed if every
-// recipient is done, or waits for the next attempt.
+// recipient is done, or waits for the next attempt. That is at once if all its
+// deliveries had ended when a RunAll came.
 func (s *scheduler) release(l *list) {
-	if l.refs--; l.refs > 0 {
+	l.refs--
+	if l.refs == l.notes && l.rests == 0 {
+		l.rests = s.runs
+	}
+	if l.refs > 0 {
 		return
+	}
+	if l.rests < s.runs {
+		l.retry = s.now
 	}
 	l.file.Close()
 	if l.ended && l.undone == 0 {

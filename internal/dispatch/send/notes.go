@@ -35,6 +35,7 @@ func (e noted) apply(s *scheduler) {
 	s.lines.Take(e.lines)
 	for _, n := range e.notes {
 		s.noting--
+		n.list.notes--
 		if e.written {
 			n.list.undone--
 		}
@@ -42,10 +43,14 @@ func (e noted) apply(s *scheduler) {
 	}
 }
 
-// note has a note written. There is always room: each comes from a delivery, and
+// note has a note written, which takes the place of a delivery among the uses of its
+// list. There is always room: each comes from a delivery, and
 // none is started where too many notes wait.
 func (s *scheduler) note(n note) {
 	s.noting++
+	n.list.refs++
+	n.list.notes++
+	s.release(n.list)
 	s.notes <- n
 }
 

@@ -40,6 +40,7 @@ func (s *scheduler) writeCommands(c *channel) {
 		return
 	}
 	if n == len(p.pending) {
+		s.more = s.more || !p.room() // which there is now
 		p.pending = p.pending[:0]
 		return
 	}

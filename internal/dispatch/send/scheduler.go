@@ -45,6 +45,7 @@ type scheduler struct {
 	both       map[queue.Number]struct{} // messages that have both lists
 	finished   schedule.Queue            // messages that have none, to be ended
 	unknown    schedule.Queue            // messages that could not be looked at
+	runs       int                       // how often all were made due, and 1
 	deliveries uint64                    // how many were started
 	lists      int                       // how many are open
 	maxLists   int
@@ -170,6 +171,7 @@ func (s *scheduler) signal(sig Signal) {
 	case Exit:
 		s.exit()
 	case RunAll:
+		s.runs++
 		for _, c := range s.channels {
 			c.queue.RunAll(s.now)
 		}

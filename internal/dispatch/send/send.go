@@ -89,7 +89,7 @@ const (
 
 // Run works until it is told to leave, or until it has lost another program.
 func Run(c Config) error {
-	s := &scheduler{Config: c, events: make(chan event, 256), both: make(map[queue.Number]struct{})}
+	s := &scheduler{Config: c, events: make(chan event, 256), both: make(map[queue.Number]struct{}), runs: 1}
 	lock, err := s.prepare()
 	if err != nil {
 		s.lines.Alert("cannot start: ", err.Error())
@@ -158,7 +158,7 @@ func (s *scheduler) meet(c route.Channel) (*channel, error) {
 func (s *scheduler) begin() {
 	s.clean = clean.NewClient(s.Clean.Commands, s.Clean.Reports, func() { s.tell(cleanLost{}) })
 	for _, c := range s.channels {
-		s.maxLists += c.limit + maxAside + 1
+		s.maxLists += c.limit + maxAside + 2
 		go s.listen(c)
 	}
 	s.startPreprocessing()

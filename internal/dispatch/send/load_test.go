@@ -1,0 +1,185 @@
+package send
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"goqmail/internal/dispatch/route"
+	"goqmail/internal/dispatch/schedule"
+	"goqmail/queue"
+	"goqmail/queue/queuetest"
+)
+
+// waiting lists what is in a queue, as "number due".
+func waiting(q *schedule.Queue, start int64) (list []string) {
+	for e := range q.All() {
+		list = append(list, fmt.Sprint(e.Number, " ", e.Due-start))
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestLoad: every message is taken up where it is in its life.
+func TestLoad(t *testing.T) {
+	b := newBench(t, 10)
+	b.Record = &bytes.Buffer{}
+	at := func(name string, due time.Duration) {
+		queuetest.Put(t, b.dir, name, "Ta@x\x00")
+		os.Chtimes(b.dir+"/"+name, noon, noon.Add(due))
+	}
+	for _, n := range []int{1, 2, 3, 4, 5, 6} {
+		queuetest.Put(t, b.dir, fmt.Sprintf("mess/%d/%d", n%23, n), "")
+	}
+	at("info/1/1", 0) // both lists
+	at("local/1/1", time.Hour)
+	at("remote/1/1", -time.Hour)
+	at("info/2/2", 0) // one list
+	at("remote/2/2", time.Minute)
+	at("info/3/3", 0) // none
+	at("info/4/4", 0) // not preprocessed to the end
+	at("local/4/4", 0)
+	at("todo/4", 0)
+	at("local/5/5", 0)       // no info: an admin is at work
+	at("info/6/6", 0)        // in the wrong directory
+	at("local/7/6", 0)       //
+	at("info/1/x", 0)        // no number
+	at("info/0/23", 0)       // a list that cannot be looked at
+	at("local/0/24.away", 0) //
+	os.Symlink("23", b.dir+"/local/0/23")
+	b.load()
+	local, remote := waiting(&b.channels[route.Local].queue, b.now), waiting(&b.channels[route.Remote].queue, b.now)
+	if fmt.Sprint(local) != "[1 3600]" || fmt.Sprint(remote) != "[1 -3600 2 60]" {
+		t.Errorf("local %v, remote %v", local, remote)
+	}
+	if got := waiting(&b.finished, b.now); fmt.Sprint(got) != "[3 0 6 0]" {
+		t.Errorf("finished %v", got)
+	}
+	if got := waiting(&b.unknown, b.now); fmt.Sprint(got) != "[23 123]" {
+		t.Errorf("unknown %v", got)
+	}
+	if len(b.both) != 1 {
+		t.Errorf("both %v", b.both)
+	}
+	const warning = "warning: unable to stat local/0/23; will try again later\n"
+	if got := b.Record.(*bytes.Buffer).String(); got != warning {
+		t.Errorf("%q", got)
+	}
+	// It is looked at again later, when its state may be any.
+	b.look(23)
+	if b.record() != warning || b.unknown.Len() != 2 {
+		t.Errorf("still unknown: %v", waiting(&b.unknown, b.now))
+	}
+	os.Remove(b.dir + "/local/0/23")
+	at("remote/0/23", time.Second)
+	b.look(23)
+	if got := waiting(&b.channels[route.Remote].queue, b.now); fmt.Sprint(got) != "[1 -3600 2 60 23 1]" {
+		t.Errorf("remote %v", got)
+	}
+	os.Remove(b.dir + "/info/0/23")
+	b.look(23)
+	at("info/0/23", 0)
+	at("todo/23", 0)
+	b.look(23)
+	if got := b.channels[route.Remote].queue.Len(); got != 3 {
+		t.Errorf("%d in the queue", got)
+	}
+}
+
+// TestTimes: what is waiting at the end has its time in its list, unless that is
+// there already.
+func TestTimes(t *testing.T) {
+	b := newBench(t, 10)
+	for n := 1; n <= 3; n++ {
+		b.put(n, "local", "Ta@x\x00")
+		os.Chtimes(b.q.Path(queue.Local, queue.Number(n)), noon, noon)
+	}
+	c := b.channels[route.Local]
+	c.queue.Push(schedule.Entry{Due: b.now + 400, Number: 1})
+	c.queue.Push(schedule.Entry{Due: b.now + 800, Number: 2, Saved: true})
+	c.queue.Push(schedule.Entry{Due: b.now + 800, Number: 4})
+	b.saveTimes()
+	for n, want := range map[queue.Number]time.Duration{1: 400 * time.Second, 2: 0, 3: 0} {
+		if st, err := os.Stat(b.q.Path(queue.Local, n)); err != nil || st.ModTime().Sub(noon) != want {
+			t.Errorf("message %d: %v", n, st.ModTime())
+		}
+	}
+	if got := b.record(); got != "warning: unable to utime local/4/4; message will be retried too soon\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestDebris: what nobody has used for 36 hours goes, if it is neither queued nor
+// preprocessed.
+func TestDebris(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files string
+		age   time.Duration
+		gone  bool
+	}{
+		{"message", "mess/20/457", queue.Ossified + time.Second, true},
+		{"message and envelope", "mess/20/457 intd/457", queue.Ossified + time.Second, true},
+		{"young", "mess/20/457 intd/457", queue.Ossified - time.Second, false},
+		{"queued", "mess/20/457 todo/457", queue.Ossified + time.Second, false},
+		{"preprocessed", "mess/20/457 info/20/457", queue.Ossified + time.Second, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, 10)
+			var files []string
+			for name := range bytes.FieldsSeq([]byte(c.files)) {
+				queuetest.Put(t, b.dir, string(name), "")
+				files = append(files, string(name))
+			}
+			os.Chtimes(b.dir+"/mess/20/457", noon.Add(-c.age), noon.Add(-1000*time.Hour))
+			b.removeDebrisIn(20)
+			if c.gone {
+				files = nil
+			}
+			slices.Sort(files)
+			if got := queuetest.Files(t, b.dir); !slices.Equal(got, files) {
+				t.Errorf("left %v", got)
+			}
+		})
+	}
+}
+
+// TestDebrisWaits: a message that is just leaving is not looked at, for its number
+// may be that of another a moment later.
+func TestDebrisWaits(t *testing.T) {
+	b := newBench(t, 10)
+	queuetest.Put(t, b.dir, "mess/20/457", "")
+	old := noon.Add(-2 * queue.Ossified)
+	os.Chtimes(b.dir+"/mess/20/457", old, old)
+	b.leaving.RLock() // 457 is leaving
+	removed := make(chan struct{})
+	go func() { b.removeDebrisIn(20); close(removed) }()
+	os.Remove(b.dir + "/mess/20/457") // it has left,
+	queuetest.Put(t, b.dir, "mess/20/457", "")
+	os.Chtimes(b.dir+"/mess/20/457", noon, noon) // and another has come
+	b.leaving.RUnlock()
+	<-removed
+	if got := queuetest.Files(t, b.dir); len(got) != 1 {
+		t.Errorf("left %v", got)
+	}
+}
+
+// TestDebrisTrouble: what cannot be read or removed is told.
+func TestDebrisTrouble(t *testing.T) {
+	b := newBench(t, 10)
+	queuetest.Put(t, b.dir, "mess/20/457", "")
+	os.Mkdir(b.dir+"/intd/457", 0o755)
+	old := noon.Add(-2 * queue.Ossified)
+	os.Chtimes(b.dir+"/mess/20/457", old, old)
+	b.removeDebrisIn(20)
+	os.Remove(b.dir + "/mess/7")
+	b.removeDebrisIn(7)
+	b.applyAll()
+	want := "warning: qmail-clean unable to clean up foop/457\nalert: unable to opendir mess/7, sleeping...\n"
+	if got := b.record(); got != want {
+		t.Errorf("%q", got)
+	}
+}
