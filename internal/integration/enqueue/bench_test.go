@@ -24,7 +24,7 @@ import (
 // BENCH_QUEUE names another qmail-queue for comparison; it must be made for the home
 // BENCH_HOME, which the site then takes the place of.
 func BenchmarkQueue(b *testing.B) {
-	for _, size := range []int{1000, 100_000} {
+	for _, size := range []int{1000, 100_000, 50_000_000} {
 		for _, submitters := range []int{1, 10, 40} {
 			for _, kind := range []string{"resident", "process", "other"} {
 				b.Run(fmt.Sprintf("%d bytes/%d submitters/%s", size, submitters, kind), func(b *testing.B) {

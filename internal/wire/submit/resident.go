@@ -197,7 +197,7 @@ func (m *Message) unpack() {
 func (m *Message) empty(p pipes) {
 	text, envelope, ended := m.parcel.text, m.parcel.envelope, m.parcel.ended
 	m.parcel = nil
-	m.into(p)
+	m.into(p, 64<<10) // as much as a pipe holds
 	_, m.failed = m.w.Write(text)
 	if ended {
 		m.endText()

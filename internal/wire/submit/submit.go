@@ -98,14 +98,14 @@ func (q Queue) Open() (*Message, error) {
 	}
 	m.wait = process.wait
 	m.qp = process.pid()
-	m.into(process.pipes)
+	m.into(process.pipes, 16<<10)
 	return m, nil
 }
 
-// into turns to two pipes.
-func (m *Message) into(p pipes) {
+// into turns to two pipes, with a buffer of some size before them.
+func (m *Message) into(p pipes, buffer int) {
 	m.message, m.envelope = p.message, p.envelope
-	m.w = bufio.NewWriterSize(m.message, 16<<10)
+	m.w = bufio.NewWriterSize(m.message, buffer)
 }
 
 // Pid is how the log names the message ("qp"): the process number of qmail-queue, or
