@@ -141,17 +141,19 @@ func (t Table) Answered(host netip.Addr) error {
 	})
 }
 
-// Clear forgets everything. The table has its first size again.
+// Clear forgets everything. The file stays as long as it is.
 func (t Table) Clear() error {
 	f, err := t.lock()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.WriteAt(make([]byte, classicEnd), 0); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return err
 	}
-	return f.Truncate(classicEnd)
+	_, err = f.WriteAt(make([]byte, min(max(info.Size(), classicEnd), maxSize)), 0)
+	return err
 }
 
 // change calls edit with the locked table.

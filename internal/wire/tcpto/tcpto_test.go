@@ -149,7 +149,7 @@ func TestClear(t *testing.T) {
 	if err := tab.Clear(); err != nil {
 		t.Fatal(err)
 	}
-	if image, _ := os.ReadFile(tab.Path); !bytes.Equal(image, make([]byte, classicEnd)) {
+	if image, _ := os.ReadFile(tab.Path); !bytes.Equal(image, make([]byte, classicEnd+2*wideSize)) {
 		t.Errorf("%x", image)
 	}
 }
