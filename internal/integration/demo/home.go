@@ -134,6 +134,7 @@ func (d *demo) startServer() error {
 	if err != nil {
 		return err
 	}
+	go cmd.Wait() // a zombie would look alive to the script that ends it
 	d.server = cmd.Process.Pid
 	if _, err := fmt.Fscanln(r, &d.smtpd); err != nil {
 		return fmt.Errorf("the SMTP server did not start: %w", err)
