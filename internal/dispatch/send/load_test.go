@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -182,4 +183,30 @@ func TestDebrisTrouble(t *testing.T) {
 	if got := b.record(); got != want {
 		t.Errorf("%q", got)
 	}
+}
+
+// BenchmarkLoad is what a waiting message costs at the start, in time and memory.
+func BenchmarkLoad(b *testing.B) {
+	const messages = 100_000
+	s := newBench(b, 10)
+	s.Record = &bytes.Buffer{}
+	for n := queue.Number(1); n <= messages; n++ {
+		for _, k := range []queue.Kind{queue.Info, queue.Remote} {
+			if f, err := os.Create(s.q.Path(k, n)); err == nil {
+				f.Close()
+			}
+		}
+	}
+	b.ReportAllocs()
+	var before, after runtime.MemStats
+	for b.Loop() {
+		s.channels[route.Remote].queue = schedule.Queue{}
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		s.load()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/messages, "ns/message")
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/messages, "B/message")
 }
