@@ -65,6 +65,7 @@ type Service struct {
 	Controls []string                            // control files that it reads
 	Read     func(control.Dir) (Protocol, error) // reads them
 	ExitCode func(err error) int                 // of the program that has served one client
+	Trusting bool                                // whoever may connect may send mail to anywhere
 	Refusal  func(text string) string            // what a client is told that cannot be served; nil means nothing
 }
 

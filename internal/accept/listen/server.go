@@ -101,6 +101,9 @@ func prefixed(program, lines string) string {
 
 // Run serves clients until a TERM among the signals, and what that leaves has ended.
 func (s *Server) Run(signals <-chan os.Signal) error {
+	if s.Trusting && s.rules == nil {
+		s.complain("warning: without rules (-x) this host is an open relay: anyone who can connect can send mail to anywhere\n")
+	}
 	for _, l := range s.sockets {
 		s.status(fmt.Sprintf("listening on %s\n", l.Addr()))
 		go s.accept(l)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -315,6 +316,9 @@ func TestQMTPAndQMQP(t *testing.T) {
 	} {
 		y := s.Start(site.Command{Program: program, Args: []string{"-vHi1", "-a127.0.0.1:0"}})
 		a := y.WaitLog(`^` + program + `: listening on (\S+)$`)[1]
+		if warned := strings.Contains(y.Log(), "this host is an open relay"); warned != (program == "qmail-qmqpd") {
+			t.Errorf("%s: %s", program, y.Log())
+		}
 		c := connect(t, a)
 		y.WaitLog(`^` + program + `: ok 1 `)
 		connect(t, a).end() // one too many, and no words for it
@@ -336,4 +340,23 @@ func TestQMTPAndQMQP(t *testing.T) {
 	if n := len(s.QueueFiles()); n != 2*3 {
 		t.Errorf("%d files in the queue", n)
 	}
+}
+
+// TestSystemd has the socket opened and passed by a program of systemd.
+func TestSystemd(t *testing.T) {
+	program, err := exec.LookPath("systemd-socket-activate")
+	if err != nil {
+		t.Skip("needs systemd-socket-activate")
+	}
+	s := open(t)
+	s.Start(site.Command{Program: program, Args: []string{"-l", "127.0.0.1:25", "-l", "127.0.0.1:2525", site.Home + "/bin/qmail-smtpd", "-vH"}})
+	s.Eventually("a listening socket", func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:2525")
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	greeted(t, "127.0.0.1:25").mail("r@a.test", "text")
+	greeted(t, "127.0.0.1:2525").mail("r@a.test", "text")
 }
