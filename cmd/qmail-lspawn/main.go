@@ -58,5 +58,5 @@ func run() error {
 		Width:      width,
 		Limit:      spawner.Limit(limit, width, process.OpenFiles()),
 		Deliver:    l.Deliver,
-	}.Serve(os.Stdin, os.Stdout)
+	}.Serve(process.Pipe(os.Stdin), process.Pipe(os.Stdout))
 }

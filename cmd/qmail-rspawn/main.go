@@ -44,7 +44,7 @@ func run() error {
 		Width:      width,
 		Limit:      spawner.Limit(limit, width, process.OpenFiles()),
 		Deliver:    deliver,
-	}.Serve(os.Stdin, os.Stdout)
+	}.Serve(process.Pipe(os.Stdin), process.Pipe(os.Stdout))
 }
 
 // how tells how deliveries are carried out: by processes that are kept open, unless

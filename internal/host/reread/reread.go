@@ -48,7 +48,10 @@ func (f *File[T]) Get() (made T, exists bool, err error) {
 	switch err := unix.Stat(f.Path, &st); {
 	case err == nil && f.open != nil && versionOf(&st) == f.as:
 		return f.made, true, nil
-	case err != nil && err != unix.ENOENT:
+	case err == unix.ENOENT:
+		f.Close()
+		return made, false, nil
+	case err != nil:
 		f.Close()
 		return made, false, &fs.PathError{Op: "stat", Path: f.Path, Err: err}
 	}
