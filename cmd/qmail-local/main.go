@@ -28,6 +28,7 @@ func run() error {
 		Now:   time.Now,
 	}
 	if resident.Asked(os.Args) {
+		c.Queue.Resident = submit.NewResident(home.Dir())
 		return resident.Serve(local.InFlight, c.Answer)
 	}
 	d, err := local.ParseArgs(os.Args[1:])

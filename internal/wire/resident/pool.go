@@ -30,7 +30,7 @@ type Config struct {
 	Requests uint64        // a child is replaced after so many (10000)
 	Idle     time.Duration // and when it had nothing to do for so long (30 s)
 	Silence  time.Duration // and given up when it has, but says nothing for so long (60 s)
-	Hello    time.Duration // how long it may take to say hello (5 s)
+	Hello    time.Duration // how long it may take to say hello (15 s)
 }
 
 const (
@@ -83,7 +83,7 @@ func NewPool(c Config) *Pool {
 	}
 	setTime(&c.Idle, 30*time.Second)
 	setTime(&c.Silence, time.Minute)
-	setTime(&c.Hello, 5*time.Second)
+	setTime(&c.Hello, 15*time.Second)
 	return &Pool{c: c, departure: 10 * time.Second, children: map[string]*kept{}, backoffs: map[string]backoff{}}
 }
 

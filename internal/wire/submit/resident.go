@@ -49,10 +49,11 @@ func NewResident(home string) *Resident {
 // later get a process each.
 func (r *Resident) Close() { r.pool.Close() }
 
-// ask hands over a request.
+// ask hands over a request. The process is for this message and for others, so its
+// environment and descriptor 2 are not those of the message.
 func (r *Resident) ask(q Queue, request resident.Request) (verdict, error) {
 	reply, err := r.pool.Call("", func() child.Command {
-		return child.Command{Args: []string{"bin/qmail-queue"}, Env: []string{}, Dir: q.Home, Files: []*os.File{nil, nil, q.Errors}}
+		return child.Command{Args: []string{"bin/qmail-queue"}, Env: []string{}, Dir: q.Home}
 	}, request)
 	switch {
 	case errors.Is(err, resident.ErrClassic):

@@ -50,7 +50,7 @@ type Queue struct {
 	Program  string    // empty means bin/qmail-queue; relative to Home
 	Env      []string  // environment of qmail-queue; nil means that of this process
 	Errors   *os.File  // descriptor 2 of qmail-queue; nil means that of this process
-	Resident *Resident // keeps qmail-queue open, unless Program is set; may be nil
+	Resident *Resident // keeps qmail-queue open, unless Program is set; it has neither of the two
 }
 
 // FromEnvironment returns the way to the qmail-queue of an installation, or to
