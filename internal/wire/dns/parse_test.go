@@ -89,7 +89,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%d: %s, want %s", i, got, change.want)
 		}
 	}
-	if f.resolver() != f.resolver() {
+	if first, second := f.resolver(), f.resolver(); first != second {
 		t.Error("read again without a reason")
 	}
 }

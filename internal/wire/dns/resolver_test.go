@@ -168,14 +168,14 @@ func mustParse(t testing.TB, host string) Name {
 	return name
 }
 
-// temporary stands for any error that is none of ours.
-var temporary = errors.New("temporary")
+// errOther stands for any error that is none of ours.
+var errOther = errors.New("temporary")
 
 func kind(err error) error {
 	if err == nil || err == ErrNotFound || err == ErrNoMail {
 		return err
 	}
-	return temporary
+	return errOther
 }
 
 func TestExchangers(t *testing.T) {
@@ -190,14 +190,14 @@ func TestExchangers(t *testing.T) {
 		{"alias", []string{"y.test. CNAME z.test.", "z.test. CNAME x.test.", "x.test. MX 10 a.test."}, "10 a.test.", nil},
 		{"alias of nothing", []string{"y.test. CNAME z.test."}, "", ErrNotFound},
 		{"alias of a host without such records", []string{"y.test. CNAME z.test.", "z.test. A 192.0.2.1"}, "", ErrNotFound},
-		{"alias of itself", []string{"y.test. CNAME y.test."}, "", temporary},
+		{"alias of itself", []string{"y.test. CNAME y.test."}, "", errOther},
 		{"no such name", nil, "", ErrNotFound},
 		{"no such records", []string{"y.test. A 192.0.2.1"}, "", ErrNotFound},
 		{"null MX", []string{"y.test. MX 0 ."}, "", ErrNoMail},
 		{"null MX among others", []string{"y.test. MX 0 .", "y.test. MX 1 a.test."}, "1 a.test.", nil},
-		{"failure", []string{"y.test. SERVFAIL"}, "", temporary},
-		{"refusal", []string{"y.test. REFUSED"}, "", temporary},
-		{"silence", []string{"y.test. SILENT"}, "", temporary},
+		{"failure", []string{"y.test. SERVFAIL"}, "", errOther},
+		{"refusal", []string{"y.test. REFUSED"}, "", errOther},
+		{"silence", []string{"y.test. SILENT"}, "", errOther},
 		{"odd bytes", []string{`y.test. MX 1 a\ b\001\228\.c.test.`}, `1 a\ b\001\228\.c.test.`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestAddresses(t *testing.T) {
 		{"IPv6 addresses that nobody can be at", []string{"y.test. AAAA ::1", "y.test. AAAA ::", "y.test. AAAA fe80::1", "y.test. AAAA ff02::1"}, "", ErrNotFound},
 		{"no such name", nil, "", ErrNotFound},
 		{"other records", []string{"y.test. MX 1 a.test."}, "", ErrNotFound},
-		{"failure", []string{"y.test. SERVFAIL"}, "", temporary},
+		{"failure", []string{"y.test. SERVFAIL"}, "", errOther},
 		{"too many", long(100, "y.test. A 192.0.2.%d"), strings.Join(long(maxAddresses, "192.0.2.%d"), " "), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestSilenceAboutIPv6(t *testing.T) {
 		t.Errorf("asked %d times although there is an address", n)
 	}
 	r.Attempts = 1
-	if list, err := r.Addresses(t.Context(), "x.test."); len(list) != 0 || kind(err) != temporary {
+	if list, err := r.Addresses(t.Context(), "x.test."); len(list) != 0 || kind(err) != errOther {
 		t.Error(list, err)
 	}
 }
@@ -317,7 +317,7 @@ func TestLongAnswerWithoutTCP(t *testing.T) {
 		m.Truncated = true
 		return []*dns.Msg{m}
 	}
-	if _, err := resolver(serve(t, cut)).Exchangers(t.Context(), "y.test."); kind(err) != temporary {
+	if _, err := resolver(serve(t, cut)).Exchangers(t.Context(), "y.test."); kind(err) != errOther {
 		t.Error(err)
 	}
 }
@@ -375,7 +375,7 @@ func TestAnswersToOtherQuestions(t *testing.T) {
 		}
 		return list
 	})
-	if list, err := resolver(flood).Exchangers(t.Context(), "y.test."); kind(err) != temporary {
+	if list, err := resolver(flood).Exchangers(t.Context(), "y.test."); kind(err) != errOther {
 		t.Error(list, err)
 	}
 }
@@ -423,7 +423,7 @@ func TestAttempts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Exchangers(ctx, "y.test."); kind(err) != temporary || len(s.asked()) != 4 {
+	if _, err := r.Exchangers(ctx, "y.test."); kind(err) != errOther || len(s.asked()) != 4 {
 		t.Error(err, s.asked())
 	}
 }
