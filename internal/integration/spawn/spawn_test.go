@@ -1,6 +1,7 @@
 // Package spawn runs qmail-lspawn as qmail-send does, with users who do to their
 // qmail-local whatever they can: they kill it, stop it, look into it, and keep its
-// descriptors. Each harms only his own mail.
+// descriptors. Each harms only his own mail. It also runs qmail-rspawn, with a qmail-remote
+// that is kept open, killed, and replaced.
 package spawn
 
 import (
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { site.Main(m) }
 // patience is how long a report may take.
 const patience = 30 * time.Second
 
-// A system is a running qmail-lspawn, with a message in the queue.
+// A system is a running spawner, with a message in the queue.
 type system struct {
 	*site.Site
 	t       *testing.T
@@ -48,9 +49,15 @@ func start(t *testing.T, s *site.Site, env ...string) *system {
 // startAfter starts qmail-lspawn from a shell that has done something else.
 func startAfter(t *testing.T, s *site.Site, before string, env ...string) *system {
 	t.Helper()
+	return startSpawner(t, s, before+"; exec "+site.Home+"/bin/qmail-lspawn ./Mailbox", env...)
+}
+
+// startSpawner starts a spawner by a shell.
+func startSpawner(t *testing.T, s *site.Site, script string, env ...string) *system {
+	t.Helper()
 	must(t, os.WriteFile(filepath.Join(site.Home, "queue/mess", message), []byte("Subject: x\n\nthe message\n"), 0o644))
 	must(t, os.Chown(filepath.Join(site.Home, "queue/mess", message), int(site.Account("qmailq").UID), 0))
-	y := &system{Site: s, t: t, cmd: exec.Command("/bin/sh", "-c", before+"; exec "+site.Home+"/bin/qmail-lspawn ./Mailbox")}
+	y := &system{Site: s, t: t, cmd: exec.Command("/bin/sh", "-c", script)}
 	theirIn, in, err := os.Pipe()
 	must(t, err)
 	out, theirOut, err := os.Pipe()
@@ -114,7 +121,7 @@ func (y *system) deliver(local string) string {
 	return r.Text
 }
 
-// end closes the pipe of commands, and wants qmail-lspawn to end well.
+// end closes the pipe of commands, and wants the spawner to end well.
 func (y *system) end() {
 	y.t.Helper()
 	y.in.Close()
@@ -124,7 +131,7 @@ func (y *system) end() {
 	case err := <-done:
 		must(y.t, err)
 	case <-time.After(patience):
-		y.t.Fatal("qmail-lspawn does not end")
+		y.t.Fatal("the spawner does not end")
 	}
 }
 
