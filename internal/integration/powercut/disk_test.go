@@ -9,10 +9,14 @@ import (
 	"goqmail/internal/integration/site"
 )
 
-// TestMain also lets the test binary stand in for a parent of a resident qmail-queue.
+// TestMain also lets the test binary stand in for a parent of a resident qmail-queue
+// and for the spawners.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "submit" {
 		submitThree(os.Args[2])
+	}
+	if len(os.Args) == 3 && os.Args[1] == "dispatch" {
+		dispatch(os.Args[2])
 	}
 	site.Main(m)
 }
