@@ -12,6 +12,8 @@ import (
 // A remoteHost is an SMTP server on 127.0.0.2 that counts messages. It refuses
 // the recipient "refused" for good, and all of them for now when told to.
 type remoteHost struct {
+	l net.Listener
+
 	mu       sync.Mutex
 	messages int
 	refusing bool
@@ -23,8 +25,7 @@ func startRemote(t *testing.T) *remoteHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	h := &remoteHost{}
+	h := &remoteHost{l: l}
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -36,6 +37,8 @@ func startRemote(t *testing.T) *remoteHost {
 	}()
 	return h
 }
+
+func (h *remoteHost) close() { h.l.Close() }
 
 func (h *remoteHost) count() int {
 	h.mu.Lock()
