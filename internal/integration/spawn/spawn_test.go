@@ -304,11 +304,14 @@ func TestStopped(t *testing.T) {
 		}
 	}
 	// Killed, it is lost at once; the rest is the same when qmail-lspawn does it.
-	for _, pid := range localProcesses() {
-		if status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)); strings.Contains(string(status), "T (stopped)") {
-			must(t, syscall.Kill(pid, syscall.SIGKILL))
+	s.Eventually("a stopped qmail-local", func() bool {
+		for _, pid := range localProcesses() {
+			if status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)); strings.Contains(string(status), "T (stopped)") {
+				return syscall.Kill(pid, syscall.SIGKILL) == nil
+			}
 		}
-	}
+		return false
+	})
 	if r := y.report(); r.Delivery != stopped || r.Text != "Zqmail-local crashed.\n" {
 		t.Errorf("%d %q", r.Delivery, r.Text)
 	}
@@ -336,10 +339,10 @@ func TestAlone(t *testing.T) {
 	s := site.New(t)
 	s.UserFile("joe", ".qmail", "#\n", 0o600)
 	y := start(t, s)
-	y.deliver("joe")
-	if len(localProcesses()) != 1 || len(processes("bin/qmail-getpw")) != 1 {
-		t.Fatal("nothing was kept")
-	}
+	s.Eventually("processes that are kept", func() bool { // a slow start is given up
+		y.deliver("joe")
+		return len(localProcesses()) == 1 && len(processes("bin/qmail-getpw")) == 1
+	})
 	must(t, y.cmd.Process.Kill())
 	s.Eventually("the kept processes to end", func() bool {
 		return len(localProcesses())+len(processes("bin/qmail-getpw")) == 0
