@@ -9,7 +9,7 @@ shift
 status=0
 for package in $(go list "$@"); do
 	for target in $(go test -list '^Fuzz' "$package" 2>/dev/null | grep '^Fuzz' || true); do
-		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" 2>&1); then
+		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 100x "$package" 2>&1); then
 			echo "ok $package $target $(printf '%s\n' "$out" | sed -n 's/.*execs: \([0-9]*\).*/\1 executions/p' | tail -n 1)"
 		else
 			printf '%s\n' "$out"
