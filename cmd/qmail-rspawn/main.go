@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
 	"goqmail/internal/wire/spawn"
+	"goqmail/internal/wire/tcpto"
 )
 
 func main() {
@@ -28,7 +29,7 @@ func run() error {
 	if err := os.Chdir(home.Dir() + "/queue/mess"); err != nil {
 		return err
 	}
-	rspawn.ForgetTimeouts(home.Dir()) // without a table nobody remembers anything
+	tcpto.In(home.Dir()).ClearAtOnce() // without a table nobody remembers anything
 	limit, err := spawn.Limit(control.In(home.Dir()))
 	if err != nil {
 		return err

@@ -69,26 +69,3 @@ func report(status child.Status, output *output) string {
 	}
 	return output.merge()
 }
-
-// ForgetTimeouts empties the table of hosts that did not answer: a mail system that
-// starts anew tries them all. It does not wait for the lock of the table, which
-// anybody who can read it may hold.
-func ForgetTimeouts(home string) error {
-	f, err := os.OpenFile(filepath.Join(home, "queue/lock/tcpto"), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(make([]byte, min(max(info.Size(), minTimeouts), maxTimeouts)), 0)
-	return err
-}
-
-// Sizes of the table of timeouts, in bytes.
-const (
-	minTimeouts = 1024
-	maxTimeouts = 64 << 10
-)

@@ -98,20 +98,6 @@ printf 'r%s %s|' "$(pwd)" "$*"; cat; printf '\0K\0'`)
 	}
 }
 
-func TestForgetTimeouts(t *testing.T) {
-	home := t.TempDir()
-	if ForgetTimeouts(home) == nil {
-		t.Error("no table and no error")
-	}
-	program(t, home, "queue/lock/tcpto", strings.Repeat("x", 5000))
-	if err := ForgetTimeouts(home); err != nil {
-		t.Error(err)
-	}
-	if text, _ := os.ReadFile(home + "/queue/lock/tcpto"); string(text) != strings.Repeat("\x00", 5000) {
-		t.Errorf("left: %.20q, %d bytes", text, len(text))
-	}
-}
-
 // FuzzReport: whatever is printed, in whatever pieces, one report comes out, and no
 // success that was not reported.
 func FuzzReport(f *testing.F) {

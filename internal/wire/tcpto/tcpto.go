@@ -147,6 +147,20 @@ func (t Table) Clear() error {
 	if err != nil {
 		return err
 	}
+	return erase(f)
+}
+
+// ClearAtOnce is Clear for a mail system that starts, which must not wait for the
+// lock: anybody who can read the table may hold it.
+func (t Table) ClearAtOnce() error {
+	f, err := os.OpenFile(t.Path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return erase(f)
+}
+
+func erase(f *os.File) error {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {

@@ -145,12 +145,25 @@ func TestAnswered(t *testing.T) {
 }
 
 func TestClear(t *testing.T) {
-	tab := table(t, classicEnd+2*wideSize, full(classicNumber+2, 3, "192.0.2.%d")...)
-	if err := tab.Clear(); err != nil {
-		t.Fatal(err)
-	}
-	if image, _ := os.ReadFile(tab.Path); !bytes.Equal(image, make([]byte, classicEnd+2*wideSize)) {
-		t.Errorf("%x", image)
+	for name, clear := range map[string]func(Table) error{"Clear": Table.Clear, "ClearAtOnce": Table.ClearAtOnce} {
+		tab := table(t, classicEnd+2*wideSize, full(classicNumber+2, 3, "192.0.2.%d")...)
+		if name == "ClearAtOnce" { // although somebody has the lock
+			f, err := tab.lock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+		}
+		if err := clear(tab); err != nil {
+			t.Fatal(err)
+		}
+		if image, _ := os.ReadFile(tab.Path); !bytes.Equal(image, make([]byte, classicEnd+2*wideSize)) {
+			t.Errorf("%s: %x", name, image)
+		}
+		os.Remove(tab.Path)
+		if err := clear(tab); err == nil {
+			t.Errorf("%s: no table and no error", name)
+		}
 	}
 }
 
