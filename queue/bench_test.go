@@ -18,7 +18,7 @@ import (
 func BenchmarkEntry(b *testing.B) {
 	text := []byte(strings.Repeat("0123456789abcde\n", 63))
 	envelope := []byte("u1000\x00p4711\x00Fsender@example.org\x00Trecipient@example.org\x00")
-	for _, writers := range []int{1, 10, 40} {
+	for _, writers := range []int{1, 10, 40, 100} {
 		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
 			q, err := queue.Open(queuetest.New(b, 23))
 			if err != nil {
