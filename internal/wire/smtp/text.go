@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // ErrBareLF says that a message has an LF without a CR before it. It has no
@@ -87,10 +88,10 @@ func (t *Text) Hops() int { return t.hops.n }
 
 // decode stores the message that is in p and says how many bytes of p it is.
 func (t *Text) decode(p []byte) (n int, err error) {
-	t.out = t.out[:0]
+	t.out = slices.Grow(t.out[:0], len(p)+len(".\r"))
 	for n < len(p) && t.state != end {
-		if t.state == inLine {
-			n += t.copyLine(p[n:])
+		if t.state == lineStart || t.state == inLine {
+			n += t.copyLines(p[n:])
 			if n == len(p) {
 				break
 			}
@@ -103,16 +104,41 @@ func (t *Text) decode(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// copyLine stores what comes before the next CR or LF. It looks at no byte
-// more than twice.
-func (t *Text) copyLine(p []byte) int {
-	if cr := bytes.IndexByte(p, '\r'); cr >= 0 {
-		p = p[:cr]
+// copyLines stores the lines at the beginning of p whose end is there, and then
+// what else is certain to be in a line. It stops where the table is needed: at what
+// may be the end of the text, an LF without CR, a CR at the end of p. It looks at no
+// byte more than a few times.
+func (t *Text) copyLines(p []byte) (n int) {
+	for {
+		line := p[n:]
+		if t.state == lineStart && len(line) > 0 && line[0] == '.' {
+			if len(line) == 1 || line[1] == '\r' || line[1] == '\n' {
+				return n
+			}
+			line, n = line[1:], n+1
+			t.state = inLine
+		}
+		lf := bytes.IndexByte(line, '\n')
+		if lf < 0 {
+			return n + t.copyRest(line)
+		}
+		if lf == 0 || line[lf-1] != '\r' {
+			return n + t.copyRest(line[:lf])
+		}
+		t.out = append(append(t.out, line[:lf-1]...), '\n')
+		t.state = lineStart
+		n += lf + 1
 	}
-	if lf := bytes.IndexByte(p, '\n'); lf >= 0 {
-		p = p[:lf]
+}
+
+// copyRest stores what is before the last of a line that has not come to its end,
+// where CR is held back.
+func (t *Text) copyRest(p []byte) int {
+	p = bytes.TrimSuffix(p, []byte("\r"))
+	if len(p) > 0 {
+		t.out = append(t.out, p...)
+		t.state = inLine
 	}
-	t.out = append(t.out, p...)
 	return len(p)
 }
 

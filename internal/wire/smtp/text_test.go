@@ -181,7 +181,7 @@ func FuzzText(f *testing.F) {
 }
 
 func BenchmarkText(b *testing.B) {
-	in := []byte(strings.Repeat(strings.Repeat("x", 76)+"\r\n", 10000) + ".\r\n")
+	in := []byte("Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 10000) + ".\r\n")
 	b.SetBytes(int64(len(in)))
 	for b.Loop() {
 		r := bufio.NewReaderSize(bytes.NewReader(in), 32<<10)
