@@ -69,9 +69,12 @@ func Limit(set uint64, width spawn.Width, openFiles uint64) uint32 {
 // maxMessage is the longest name of a message, in bytes.
 const maxMessage = 99
 
-// Serve works until the commands end and the last delivery is reported. The error
-// is that of a limit that could not be written.
+// Serve works until the commands end and the last delivery is reported. An error
+// means that it did not begin: there is no queue, or nobody reads the limit.
 func (s Spawner) Serve(commands io.Reader, reports io.Writer) error {
+	if _, err := os.Stat(s.MessDir + "/."); err != nil {
+		return err
+	}
 	if _, err := reports.Write(s.Width.AppendLimit(nil, s.Limit)); err != nil {
 		return err
 	}

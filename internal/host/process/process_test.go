@@ -10,8 +10,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"goqmail/internal/mail/outcome"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary stand in for a program: the environment variable
@@ -51,9 +54,22 @@ var programs = map[string]func(){
 			fmt.Print(strings.Contains(target, "anon_inode"), " ")
 		}
 	},
-	"umask":   func() { Start(0o027); fmt.Printf("%#o", syscall.Umask(0)) },
-	"keep":    func() { syscall.Umask(0o031); Start(KeepUmask); fmt.Printf("%#o", syscall.Umask(0)) },
-	"closed":  func() { Start(0o077); fmt.Fprint(os.Stderr, Closed(0), Closed(1), Closed(9)) },
+	"umask":  func() { Start(0o027); fmt.Printf("%#o", syscall.Umask(0)) },
+	"keep":   func() { syscall.Umask(0o031); Start(KeepUmask); fmt.Printf("%#o", syscall.Umask(0)) },
+	"closed": func() { Start(0o077); fmt.Fprint(os.Stderr, Closed(0), Closed(1), Closed(9)) },
+	"withhold": func() {
+		Start(0o077)
+		WithholdInherited()
+		for fd := range 6 {
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+			fmt.Print(err == nil && flags&unix.FD_CLOEXEC == 0, " ")
+		}
+	},
+	"nonblocking": func() {
+		for _, f := range []*os.File{Pipe(os.Stdin), Pipe(os.Stdout)} {
+			fmt.Fprint(os.Stderr, f.SetDeadline(time.Time{}) == nil, " ")
+		}
+	},
 	"success": func() { Exit("prog", nil) },
 	"wrong":   func() { Exit("prog", outcome.Usage("prog file")) },
 	"failure": func() { Exit("prog", fmt.Errorf("in vain: %w", outcome.Fail("no such thing"))) },
@@ -134,6 +150,37 @@ func TestExit(t *testing.T) {
 		code, _, stdout, stderr := run(t, program(c.name))
 		if code != c.code || stderr != c.stderr || stdout != "" {
 			t.Errorf("%s: exit code %d, %q %q", c.name, code, stdout, stderr)
+		}
+	}
+}
+
+// TestWithhold: programs inherit descriptors 0 to 2, and no others.
+func TestWithhold(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	cmd := program("withhold")
+	cmd.ExtraFiles = []*os.File{null, null}
+	if code, _, stdout, stderr := run(t, cmd); code != 0 || stdout != "true true true false false false " {
+		t.Errorf("exit code %d, %q: %s", code, stdout, stderr)
+	}
+}
+
+// TestPipe: one can wait for a pipe without a thread; a file stays as it is.
+func TestPipe(t *testing.T) {
+	for _, c := range []struct{ redirect, want string }{
+		{"", "true true "}, {"</dev/null", "false true "}, {">/dev/null", "true false "},
+	} {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("/bin/sh", "-c", "true | (exec \"$0\" "+c.redirect+") | cat", self)
+		cmd.Env = []string{"PROGRAM=nonblocking", "PATH=/usr/bin:/bin"}
+		if code, _, _, stderr := run(t, cmd); code != 0 || stderr != c.want {
+			t.Errorf("%q: exit code %d, %q", c.redirect, code, stderr)
 		}
 	}
 }
