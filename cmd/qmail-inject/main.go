@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"goqmail/internal/accept/inject"
@@ -13,8 +14,13 @@ import (
 	"goqmail/internal/wire/submit"
 )
 
+// memory is what the runtime is to do with, in bytes. It is far more than what is
+// kept of any message; the rest is what was not collected yet.
+const memory = 20 << 20
+
 func main() {
 	process.Start(process.KeepUmask)
+	debug.SetMemoryLimit(memory)
 	process.Exit("qmail-inject", run())
 }
 

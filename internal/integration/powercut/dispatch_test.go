@@ -77,15 +77,20 @@ func dispatch(ledger string) {
 	}
 	d.start()
 	deadline := time.Now().Add(time.Minute)
-	for !empty("todo/*") || !empty("info/*/*") {
+	// A message goes from todo to info, and one that goes from info may have put its
+	// bounce into todo: only in this order does nothing slip by.
+	for !empty("info/*/*") || !empty("todo/*") || !empty("info/*/*") {
 		if time.Now().After(deadline) {
 			die(fmt.Errorf("still in the queue after a minute"))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	d.send.Process.Signal(syscall.SIGTERM)
-	if err := d.send.Wait(); err != nil {
-		die(err)
+	// Where there was nothing left to do, the signal may have come before qmail-send
+	// was ready for it.
+	d.send.Wait()
+	if status := d.send.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM && status.ExitStatus() != 0 {
+		die(fmt.Errorf("qmail-send: %v", d.send.ProcessState))
 	}
 	if !empty("local/*/*") || !empty("remote/*/*") || !empty("bounce/*") {
 		die(fmt.Errorf("files of messages that are gone"))

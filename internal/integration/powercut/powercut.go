@@ -23,6 +23,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,7 +100,12 @@ func (d *Disk) Cut(m Mode) {
 // Restart brings the power back: the filesystem recovers what it can.
 func (d *Disk) Restart() {
 	d.t.Helper()
-	if err := unix.Unmount(d.dir, 0); err != nil {
+	err := unix.Unmount(d.dir, 0)
+	for end := time.Now().Add(10 * time.Second); err == unix.EBUSY && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond) // processes that were killed are not gone yet
+		err = unix.Unmount(d.dir, 0)
+	}
+	if err != nil {
 		d.t.Fatalf("unable to unmount after the cut: %v", err)
 	}
 	if out, err := d.mount(); err != nil {
