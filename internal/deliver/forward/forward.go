@@ -37,6 +37,11 @@ func Redirect(env Environment, q submit.Queue, message io.Reader, recipient stri
 	return env.queue(q, sender, message, []string{recipient})
 }
 
+// As is Forward with another envelope sender.
+func As(sender string, env Environment, q submit.Queue, message io.Reader, recipients []string) (qp int, err error) {
+	return env.queue(q, sender, message, recipients)
+}
+
 // need returns a variable that must be there: without it the caller is no
 // qmail-local, and never will be.
 func (env Environment) need(name string) (string, error) {

@@ -166,16 +166,17 @@ func (a *attempt) program(command string) (stop bool, err error) {
 	if err != nil || status.Crashed {
 		return false, errCrashed
 	}
-	switch status.Code {
-	case 0:
-		return false, nil
-	case 99:
+	if status.Code == enough {
 		return true, nil
-	case 64, 65, 70, 76, 77, 78, 100, 112:
-		return false, refusal{outcome: outcome.Failure}
 	}
-	return false, refusal{outcome: outcome.Deferral}
+	if result := outcome.OfProgram(status.Code); result != outcome.Success {
+		return false, refusal{outcome: result}
+	}
+	return false, nil
 }
+
+// enough is what a program exits with that makes the rest of the file be left alone.
+const enough = 99
 
 // forward hands the message to qmail-queue, for the addresses among the first
 // instructions of a text.

@@ -24,14 +24,15 @@ type line struct {
 // lines are those of a delivery, in the order in which they stand in a mailbox.
 type lines struct{ from, returnPath, deliveredTo line }
 
-// read takes the lines from the environment; all must be there.
-func (l *lines) read(env Environment) (ok bool) {
+// read takes the lines from the environment, and tells whether all are there.
+func (l *lines) read(env Environment) bool {
+	all := true
 	for name, line := range map[string]*line{"UFLINE": &l.from, "RPLINE": &l.returnPath, "DTLINE": &l.deliveredTo} {
-		if line.text, ok = env(name); !ok {
-			return false
-		}
+		var set bool
+		line.text, set = env(name)
+		all = all && set
 	}
-	return true
+	return all
 }
 
 func (l *lines) String() string {

@@ -3,6 +3,7 @@ package prefix
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -129,6 +130,63 @@ func TestQsmhook(t *testing.T) {
 		if err := Qsmhook(environment(name), files, []string{"cat"}); err == nil || err.Error() != "incorrect usage" {
 			t.Errorf("without %s: %v", name, err)
 		}
+	}
+}
+
+// TestShell: how a command can end, and what it finds.
+func TestShell(t *testing.T) {
+	for _, c := range []struct {
+		command  string
+		prefixed bool
+		code     int
+		printed  string
+		err      string
+	}{
+		{"cat", false, 0, "msg\n", "<nil>"},
+		{"cat", true, 0, "From u\nReturn-Path: <r>\nDelivered-To: d\nmsg\n", "<nil>"},
+		{"exit 0", false, 0, "", "<nil>"},
+		{"exit 65", true, 100, "", ""},
+		{"exit 100", false, 100, "", ""},
+		{"exit 99", false, 111, "", ""},
+		{"exit 1", true, 111, "", ""},
+		{"no-such-command", false, 111, "", ""},
+		{"kill -9 $$", false, 111, "", "child crashed in kill -9 $$"},
+		{"kill -9 $$", true, 111, "", "child crashed in kill -9 $$"},
+	} {
+		files, printed := delivery(t, "msg\n")
+		files[0].Seek(3, io.SeekStart)
+		err := Shell(environment(), files, c.command, c.prefixed)
+		if exitCode(err) != c.code || printed() != c.printed || fmt.Sprint(err) != c.err {
+			t.Errorf("%s: %d %q %v", c.command, exitCode(err), printed(), err)
+		}
+	}
+	files, printed := delivery(t, "msg\n")
+	if err := Shell(environment("UFLINE", "DTLINE"), files, "cat", true); err != nil || printed() != "Return-Path: <r>\nmsg\n" {
+		t.Errorf("%q %v", printed(), err)
+	}
+}
+
+// TestWhole: a pipe is read from where it is, a file from its beginning.
+func TestWhole(t *testing.T) {
+	files, _ := delivery(t, "message")
+	files[0].Seek(3, io.SeekStart)
+	r := Whole(files[0])
+	files[0].Seek(5, io.SeekStart)
+	if text, err := io.ReadAll(r); string(text) != "message" || err != nil {
+		t.Errorf("%q %v", text, err)
+	}
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pr.Close()
+	pw.WriteString("piped")
+	pw.Close()
+	if text, err := io.ReadAll(Whole(pr)); string(text) != "piped" || err != nil {
+		t.Errorf("%q %v", text, err)
+	}
+	if err := Shell(environment(), []*os.File{pr, nil, nil}, "exit 0", false); err == nil || !strings.HasPrefix(err.Error(), "unable to rewind input: ") {
+		t.Error(err)
 	}
 }
 

@@ -3,11 +3,11 @@ package cdb
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+
+	"goqmail/internal/host/durable"
 )
 
 // A Writer makes a database. Records are written as they are added; the hash
@@ -85,45 +85,25 @@ func (w *Writer) write(p []byte) error {
 
 // What Replace can fail at, for errors.Is.
 var (
-	ErrCreate = errors.New("unable to create the temporary file")
-	ErrWrite  = errors.New("unable to write the temporary file")
-	ErrMove   = errors.New("unable to move the temporary file")
+	ErrCreate = durable.ErrCreate
+	ErrWrite  = durable.ErrWrite
+	ErrMove   = durable.ErrMove
 )
 
-// Replace makes a database at temp with what fill adds, and renames it to path
-// once it is durable: whoever reads path sees the old or the new one, whole, also
-// after a crash. An error of fill is returned as it is. In case of an error temp is
-// removed.
-func Replace(path, temp string, fill func(*Writer) error) (err error) {
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCreate, err)
-	}
-	defer func() {
-		f.Close()
+// Replace makes a database at temp with what fill adds, and renames it to path, as
+// durable.Replace does. An error of fill is returned as it is.
+func Replace(path, temp string, fill func(*Writer) error) error {
+	return durable.Replace(path, temp, 0o644, func(f *os.File) error {
+		w, err := NewWriter(f)
 		if err != nil {
-			os.Remove(temp)
+			return fmt.Errorf("%w: %w", ErrWrite, err)
 		}
-	}()
-	w, err := NewWriter(f)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrWrite, err)
-	}
-	if err := fill(w); err != nil {
-		return err
-	}
-	if err := errors.Join(w.Finish(), f.Sync()); err != nil {
-		return fmt.Errorf("%w: %w", ErrWrite, err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("%w: %w", ErrMove, err)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err == nil {
-		err = errors.Join(dir.Sync(), dir.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMove, err)
-	}
-	return nil
+		if err := fill(w); err != nil {
+			return err
+		}
+		if err := w.Finish(); err != nil {
+			return fmt.Errorf("%w: %w", ErrWrite, err)
+		}
+		return nil
+	})
 }

@@ -57,6 +57,19 @@ func (o Outcome) ExitCode() int {
 	return 111
 }
 
+// OfProgram is how an attempt ended that a user's program made, by the exit code of
+// that: 0 is a success, 100 and the codes that other mail systems have for it are
+// failures, and all others are deferrals (qmail-command(8)).
+func OfProgram(code int) Outcome {
+	switch code {
+	case 0:
+		return Success
+	case 64, 65, 70, 76, 77, 78, 100, 112:
+		return Failure
+	}
+	return Deferral
+}
+
 // Letter is what a delivery report begins with: K, Z or D.
 func (o Outcome) Letter() byte { return "KZD"[o] }
 

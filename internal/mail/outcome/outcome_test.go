@@ -49,3 +49,19 @@ func TestCodes(t *testing.T) {
 		t.Error("letters")
 	}
 }
+
+func TestOfProgram(t *testing.T) {
+	hard := map[int]bool{64: true, 65: true, 70: true, 76: true, 77: true, 78: true, 100: true, 112: true}
+	for code := range 256 {
+		want := Deferral
+		switch {
+		case code == 0:
+			want = Success
+		case hard[code]:
+			want = Failure
+		}
+		if got := OfProgram(code); got != want {
+			t.Errorf("%d: %v", code, got)
+		}
+	}
+}
