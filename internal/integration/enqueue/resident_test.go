@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"goqmail/internal/host/child"
 	"goqmail/internal/integration/site"
+	"goqmail/internal/mail/outcome"
 	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/submit"
 	"goqmail/queue"
@@ -301,4 +303,105 @@ func TestResidentKilled(t *testing.T) {
 	if _, there := all["large@x"]; there || len(all) != 2 || all["after@x"].qp != strconv.Itoa(after.Pid()) {
 		t.Errorf("queued: %v", all)
 	}
+}
+
+// TestResidentKilledUnderLoad: however often qmail-queue is killed, what it accepted
+// is in the queue, and the rest is a temporary failure.
+func TestResidentKilledUnderLoad(t *testing.T) {
+	s := site.New(t)
+	q := submit.Queue{Home: site.Home, Resident: submit.NewResident(site.Home)}
+	var mu sync.Mutex
+	accepted := map[string]bool{}
+	var kills, failures int
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			for n := range 60 {
+				sender := fmt.Sprintf("s%d.%d@x", i, n)
+				m, err := q.Open()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				m.Write(bytes.Repeat([]byte("x"), n%3*20_000))
+				m.From(sender)
+				m.To("r@y")
+				err = m.Close()
+				mu.Lock()
+				switch {
+				case err == nil:
+					accepted[sender] = true
+				case outcome.Of(err) == outcome.Deferral:
+					failures++
+				default:
+					t.Errorf("%s: %v", sender, err)
+				}
+				// A number beyond those of processes is one of a resident qmail-queue.
+				if process := m.Pid() / 10000; len(accepted)%100 == 99 && process > 0 && runs(process) {
+					syscall.Kill(process, syscall.SIGKILL)
+					kills++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	q.Resident.Close()
+	queued := readQueue(t, s)
+	for sender := range accepted {
+		if _, there := queued[sender]; !there {
+			t.Errorf("the message of %s was accepted and is lost", sender)
+		}
+	}
+	t.Logf("%d accepted, %d queued, %d refused, %d kills", len(accepted), len(queued), failures, kills)
+	if kills == 0 || len(accepted) < 600 {
+		t.Errorf("%d kills, %d messages accepted", kills, len(accepted))
+	}
+	for _, process := range processes(t) {
+		t.Errorf("left: %s", process)
+	}
+}
+
+// TestResidentParentKilled: a qmail-queue whose parent is killed ends, and queues
+// nothing of a message that the parent had not finished.
+func TestResidentParentKilled(t *testing.T) {
+	s := site.New(t)
+	cmd := exec.Command("/proc/self/exe", "parent", site.Home)
+	lines, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(lines, "10 small@y\n100000000 large@y\n")
+	s.Eventually("a message on its way", func() bool { return len(s.QueueFiles()) == 4 && len(processes(t)) == 1 })
+	cmd.Process.Kill()
+	cmd.Wait()
+	s.Eventually("an end of qmail-queue", func() bool { return len(processes(t)) == 0 })
+	if all := readQueue(t, s); len(all) != 1 || len(s.QueueFiles()) != 3 {
+		t.Errorf("queued: %d messages, %v", len(all), s.QueueFiles())
+	}
+}
+
+// processes lists those of qmail-queue in the site.
+func processes(t *testing.T) (list []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && runs(pid) {
+			list = append(list, e.Name())
+		}
+	}
+	return list
+}
+
+// runs tells whether a process executes qmail-queue. One that has ended does not, even
+// where nobody has waited for it.
+func runs(pid int) bool {
+	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && program == site.Home+"/bin/qmail-queue"
 }
