@@ -92,7 +92,7 @@ func (w *writer) crashes(s Step) bool { return w.crash != nil && w.crash(s) }
 
 // write writes the files of a message, and tells whether they are complete.
 func (w *writer) write(m *message) bool {
-	todo, err := os.Open(w.Queue.Path(queue.Todo, m.number))
+	todo, err := w.Queue.OpenFile(queue.Todo, m.number, os.O_RDONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return false // it was preprocessed while its name was on the way here
 	}
@@ -125,7 +125,7 @@ func (w *writer) write(m *message) bool {
 
 // create makes a file of a message, which must not be there.
 func (w *writer) create(m *message, k queue.Kind) bool {
-	f, err := os.OpenFile(w.Queue.Path(k, m.number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := w.Queue.OpenFile(k, m.number, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		m.fail("unable to create ", w.Queue.Name(k, m.number))
 		return false

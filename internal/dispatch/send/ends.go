@@ -116,7 +116,7 @@ func (s *scheduler) alive(n queue.Number) bool {
 // endMessage takes a message without lists from S5 to S1. It tells whether that
 // worked, or must be tried again.
 func (s *scheduler) endMessage(n queue.Number, lines *activity.Lines) bool {
-	notes, err := os.Open(s.q.Path(queue.Bounce, n))
+	notes, err := s.q.OpenFile(queue.Bounce, n, os.O_RDONLY, 0)
 	switch {
 	case err == nil:
 		defer notes.Close()
@@ -174,7 +174,7 @@ func (s *scheduler) submit(n queue.Number, sender string, notes *os.File, lines 
 		return false
 	}
 	defer b.Abandon()
-	message, err := os.Open(s.q.Path(queue.Mess, n))
+	message, err := s.q.OpenFile(queue.Mess, n, os.O_RDONLY, 0)
 	if err == nil {
 		err = s.settings.Office.Write(b, sender, notes, message, s.Now())
 		message.Close()

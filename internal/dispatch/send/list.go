@@ -106,7 +106,7 @@ func (s *scheduler) choose(c *channel) bool {
 
 // open opens a list. Where that is not possible it waits for a while.
 func (s *scheduler) open(c *channel, n queue.Number) *list {
-	file, err := os.OpenFile(s.q.Path(c.Kind(), n), os.O_RDWR, 0)
+	file, err := s.q.OpenFile(c.Kind(), n, os.O_RDWR, 0)
 	var sender string
 	var birth int64
 	if err == nil {
@@ -141,7 +141,7 @@ func (s *scheduler) open(c *channel, n queue.Number) *list {
 // info reads what info/N says: the envelope sender, and by its file time when the
 // message was preprocessed.
 func (s *scheduler) info(n queue.Number) (sender string, birth int64, err error) {
-	f, err := os.Open(s.q.Path(queue.Info, n))
+	f, err := s.q.OpenFile(queue.Info, n, os.O_RDONLY, 0)
 	if err != nil {
 		return "", 0, err
 	}

@@ -118,7 +118,7 @@ func (s *scheduler) append(notes []note) (failed [][]note) {
 	var syncs []func() error
 	fresh := false
 	for number, notes := range byMessage {
-		b, err := appendTo(s.q.Path(queue.Bounce, number), notes)
+		b, err := s.appendTo(number, notes)
 		if err != nil {
 			failed = append(failed, notes)
 			continue
@@ -143,9 +143,9 @@ func (s *scheduler) append(notes []note) (failed [][]note) {
 	return failed
 }
 
-// appendTo writes notes to the end of a file, all or nothing.
-func appendTo(path string, notes []note) (*bounceFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+// appendTo writes notes to the end of bounce/N, all or nothing.
+func (s *scheduler) appendTo(n queue.Number, notes []note) (*bounceFile, error) {
+	f, err := s.q.OpenFile(queue.Bounce, n, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
