@@ -67,7 +67,13 @@ func (s *scheduler) take(m resting) {
 
 // loadPart finds the messages in one subdirectory.
 func (s *scheduler) loadPart(part uint64, todo []queue.Number) []resting {
-	lists := [route.Channels][]queue.Number{s.numbers(queue.Local, part), s.numbers(queue.Remote, part)}
+	var lists [route.Channels][]queue.Number
+	var dirs [route.Channels]int
+	for c := range route.Channel(route.Channels) {
+		lists[c] = s.numbers(c.Kind(), part)
+		dirs[c] = openDirectory(path.Dir(s.q.Path(c.Kind(), queue.Number(part))))
+		defer unix.Close(dirs[c])
+	}
 	var found []resting
 	for _, n := range s.numbers(queue.Info, part) {
 		if _, queued := slices.BinarySearch(todo, n); queued {
@@ -75,23 +81,26 @@ func (s *scheduler) loadPart(part uint64, todo []queue.Number) []resting {
 		}
 		m := resting{number: n}
 		for c := range route.Channel(route.Channels) {
-			if _, m.lists[c] = slices.BinarySearch(lists[c], n); m.lists[c] {
-				s.lookAt(&m, c)
+			if _, m.lists[c] = slices.BinarySearch(lists[c], n); !m.lists[c] {
+				continue
 			}
+			var st unix.Stat_t
+			if unix.Fstatat(dirs[c], n.String(), &st, 0) != nil {
+				m.unknown = s.q.Name(c.Kind(), n)
+				break
+			}
+			m.due[c] = st.Mtim.Sec
 		}
 		found = append(found, m)
 	}
 	return found
 }
 
-// lookAt reads when a list is due.
-func (s *scheduler) lookAt(m *resting, c route.Channel) {
-	var st unix.Stat_t
-	if unix.Stat(s.q.Path(c.Kind(), m.number), &st) != nil {
-		m.unknown = s.q.Name(c.Kind(), m.number)
-		return
-	}
-	m.due[c] = st.Mtim.Sec
+// openDirectory opens a directory to look at files in it. Where it cannot be opened,
+// neither can they be looked at.
+func openDirectory(path string) int {
+	fd, _ := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return fd
 }
 
 // numbers lists the messages in a directory, in order. It does not go on without:
