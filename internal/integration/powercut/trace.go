@@ -54,10 +54,14 @@ func (c Command) Trace(n int, at func()) (Run, error) {
 		return Run{}, fmt.Errorf("unable to trace %s: %w", c.Path, err)
 	}
 	unix.PtraceSyscall(t.first, 0)
-	for len(t.alive) > 0 {
+	// After the end there may still be one that was being started: all are waited for.
+	for len(t.alive) > 0 || t.run.Stopped != "" {
 		pid, err := unix.Wait4(-1, &status, unix.WALL, nil)
 		if err == unix.EINTR {
 			continue
+		}
+		if err == unix.ECHILD {
+			break
 		}
 		if err != nil {
 			return t.run, fmt.Errorf("unable to wait for %s: %w", c.Path, err)
@@ -87,6 +91,9 @@ func (t *tracer) event(pid int, status unix.WaitStatus) {
 		return
 	}
 	t.alive[pid] = true
+	if t.run.Stopped != "" { // it was being started when the others were killed
+		unix.Kill(pid, unix.SIGKILL)
+	}
 	deliver := 0
 	switch signal := status.StopSignal(); {
 	case signal == unix.SIGTRAP|0x80:
