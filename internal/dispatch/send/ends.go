@@ -91,7 +91,7 @@ func (s *scheduler) carryOut(e ending) ended {
 			result.kept = true
 			return result
 		}
-	} else if s.alive(e.number) {
+	} else if s.replaced(e.number) {
 		return result
 	}
 	if e.last {
@@ -100,10 +100,10 @@ func (s *scheduler) carryOut(e ending) ended {
 	return result
 }
 
-// alive tells, of a message that was without lists some time ago, whether there is
+// replaced tells, of a message that was without lists some time ago, whether there is
 // now another of the same number. That can only be where somebody removed it by
 // hand.
-func (s *scheduler) alive(n queue.Number) bool {
+func (s *scheduler) replaced(n queue.Number) bool {
 	var st unix.Stat_t
 	for c := range route.Channel(route.Channels) {
 		if unix.Lstat(s.q.Path(c.Kind(), n), &st) != unix.ENOENT {

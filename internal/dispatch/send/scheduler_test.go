@@ -13,10 +13,13 @@ import (
 	"goqmail/internal/dispatch/preprocess"
 	"goqmail/internal/dispatch/route"
 	"goqmail/internal/dispatch/schedule"
+	"goqmail/internal/host/child"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/wire/spawn"
 	"goqmail/queue"
 	"goqmail/queue/queuetest"
+
+	"golang.org/x/sys/unix"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -225,6 +228,33 @@ func TestPressure(t *testing.T) {
 	}
 	if got := recipients(b.commands(route.Remote)); got != "r0@x" {
 		t.Errorf("the other channel: %q", got)
+	}
+}
+
+// TestPressureEnds: where the pipe takes all commands at once after all, more are
+// started without waiting for anything.
+func TestPressureEnds(t *testing.T) {
+	b := newBench(t, 10_000)
+	b.put(1, "local", records(strings.Repeat("x", 500), 1000))
+	c := b.channels[route.Local]
+	c.queue.Push(schedule.Entry{Due: b.now, Number: 1})
+	theirs, ours, err := child.PipeTo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	defer ours.Close()
+	if _, err := unix.FcntlInt(theirs.Fd(), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+		t.Skip(err)
+	}
+	c.pipe.file = ours
+	turns := 0
+	for b.more = true; b.more; turns++ {
+		b.start()
+		b.writeCommands(c)
+	}
+	if c.used != 1000 || turns < 5 {
+		t.Errorf("%d deliveries in %d turns", c.used, turns)
 	}
 }
 
