@@ -196,7 +196,8 @@ func TestKept(t *testing.T) {
 		s.Control("residence", "0\n")
 		defer os.Remove(site.Home + "/control/residence")
 		y := start(t, s)
-		if y.parentOf("joe") == y.parentOf("joe") || len(localProcesses()) != 0 || len(processes("bin/qmail-getpw")) != 0 {
+		first, second := y.parentOf("joe"), y.parentOf("joe")
+		if first == second || len(localProcesses()) != 0 || len(processes("bin/qmail-getpw")) != 0 {
 			t.Error("a process is kept")
 		}
 		y.end()
