@@ -132,9 +132,8 @@ func TestGone(t *testing.T) {
 			}
 			s.Eventually("an empty queue", func() bool { return len(s.QueueFiles()) == 0 })
 			greeted(t, a).mail("r@a.test", "text")
-			if n := len(s.QueueFiles()); n != 3 {
-				t.Errorf("%d files in the queue", n)
-			}
+			// One of those who went away may have been served just now.
+			s.Eventually("one message in the queue", func() bool { return len(s.QueueFiles()) == 3 })
 		})
 	}
 }

@@ -75,6 +75,12 @@ func look(peaks map[string]int64) {
 // finish tells the peaks, and fails the test where one of ours is too high.
 func (w *watch) finish(t *testing.T, expected ...string) {
 	t.Helper()
+	w.within(t, limit, expected...)
+}
+
+// within is finish for another limit.
+func (w *watch) within(t *testing.T, limit int64, expected ...string) {
+	t.Helper()
 	close(w.stop)
 	peaks := <-w.done
 	for _, program := range expected {
