@@ -114,7 +114,7 @@ func TestCall(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if pid(t, p, "") != pid(t, p, "") {
+	if first, second := pid(t, p, ""), pid(t, p, ""); first != second {
 		t.Error("one key, two processes")
 	}
 	if pid(t, p, "a") == pid(t, p, "b") {
