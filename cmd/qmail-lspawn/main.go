@@ -24,7 +24,7 @@ func main() {
 }
 
 func run() error {
-	args, width := spawner.ParseWidth(os.Args[1:])
+	args, width := spawn.ParseWidth(os.Args[1:])
 	if len(args) == 0 {
 		return outcome.Usage("qmail-lspawn defaultdelivery")
 	}

@@ -21,7 +21,7 @@ func main() {
 }
 
 func run() error {
-	_, width := spawner.ParseWidth(os.Args[1:])
+	_, width := spawn.ParseWidth(os.Args[1:])
 	qmailq, err := account.LookupUser("qmailq")
 	if err != nil {
 		return err

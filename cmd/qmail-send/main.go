@@ -22,10 +22,7 @@ import (
 func main() {
 	process.Start(0o077)
 	debug.SetCrashOutput(os.Stdin, debug.CrashOptions{}) // descriptor 2 leads to nobody
-	width := spawn.Classic
-	if last := len(os.Args) - 1; last > 0 && os.Args[last] == spawn.WideArgument {
-		width = spawn.Wide
-	}
+	_, width := spawn.ParseWidth(os.Args[1:])
 	err := send.Run(send.Config{
 		Home:   home.Dir(),
 		Record: send.RecordDescriptor(0),
@@ -44,8 +41,8 @@ func main() {
 	}
 }
 
-// bounces is the way to qmail-queue, which is kept open for many bounces. What that prints is thrown away: this program's
-// own descriptor 2 is a pipe that only it reads.
+// bounces is the way to qmail-queue, which is kept open for many bounces. What that
+// prints is thrown away: this program's own descriptor 2 is a pipe that only it reads.
 func bounces() submit.Queue {
 	q := submit.FromEnvironment(home.Dir())
 	q.Errors, _ = os.OpenFile(os.DevNull, os.O_WRONLY, 0)

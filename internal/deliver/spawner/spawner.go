@@ -47,15 +47,6 @@ type Spawner struct {
 	Deliver func(Delivery) string
 }
 
-// ParseWidth takes the last of a program's arguments away if it asks for wide
-// numbers.
-func ParseWidth(args []string) ([]string, spawn.Width) {
-	if last := len(args) - 1; last >= 0 && args[last] == spawn.WideArgument {
-		return args[:last], spawn.Wide
-	}
-	return args, spawn.Classic
-}
-
 // filesPerDelivery is how many descriptors a delivery takes: its message and the
 // two ends of a pipe; one is spare.
 const filesPerDelivery = 4

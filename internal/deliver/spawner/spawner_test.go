@@ -250,7 +250,7 @@ func TestArguments(t *testing.T) {
 		{[]string{"wide"}, 0, spawn.Wide},
 		{[]string{"wide", "x"}, 2, spawn.Classic},
 	} {
-		if rest, width := ParseWidth(c.args); len(rest) != c.rest || width != c.width {
+		if rest, width := spawn.ParseWidth(c.args); len(rest) != c.rest || width != c.width {
 			t.Errorf("%q: %q, %v", c.args, rest, width)
 		}
 	}

@@ -75,6 +75,15 @@ const (
 	Wide    Width = 4
 )
 
+// ParseWidth takes the last of a program's arguments away if it asks for wide
+// numbers.
+func ParseWidth(args []string) ([]string, Width) {
+	if last := len(args) - 1; last >= 0 && args[last] == WideArgument {
+		return args[:last], Wide
+	}
+	return args, Classic
+}
+
 // MaxLimit is the largest limit that a number of this width allows.
 func (w Width) MaxLimit() uint64 {
 	if w == Classic {
