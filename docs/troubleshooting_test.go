@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// sources returns the strings in the Go files of the programs, one to a line.
-func sources(t *testing.T) string {
+// sources returns the strings in the Go files below some folders, one to a line.
+func sources(t *testing.T, folders ...string) string {
 	t.Helper()
 	literal := regexp.MustCompile("\"(?:[^\"\\\\\n]|\\\\.)*\"|`[^`]*`")
 	var all strings.Builder
-	for _, top := range []string{"../internal", "../cmd", "../queue"} {
+	for _, top := range folders {
 		err := filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/integration/") {
 				return err
@@ -44,7 +44,7 @@ func TestTroubleshooting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := sources(t)
+	said := sources(t, "../internal", "../cmd", "../queue")
 	span := regexp.MustCompile("`[^`]+`")
 	pieces := 0
 	for _, line := range strings.Split(string(text), "\n") {
