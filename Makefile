@@ -21,6 +21,10 @@ all: ## build every program into build/bin
 install: all ## lay out the home QMAIL=/var/qmail (below DESTDIR), keeping control files and queue
 	$(BUILD)/qmail-install -build $(BUILD) -destdir '$(DESTDIR)'
 
+.PHONY: setup
+setup: all ## make a mail server of this machine (root); SETUP=-dry-run shows how, SETUP=-undo takes it back; see qmail-setup(8)
+	$(BUILD)/qmail-setup -sources '$(CURDIR)' $(SETUP)
+
 .PHONY: users
 users: ## create the seven accounts and two groups where they are absent
 	conf-templates/accounts.sh $(QMAIL)

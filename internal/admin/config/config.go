@@ -20,15 +20,20 @@ import (
 	"strings"
 
 	"goqmail/internal/admin/lookup"
-	"goqmail/internal/host/control"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/mail/outcome"
 )
 
+// Files is where the files go; control.Dir is one.
+type Files interface {
+	List(name string) (entries []string, exists bool, err error)
+	Write(name string, lines ...string) error
+}
+
 // A Config is where the files go and whom the admin is told through.
 type Config struct {
 	Home    string
-	Control control.Dir
+	Control Files
 	Out     io.Writer
 }
 

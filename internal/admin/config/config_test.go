@@ -29,11 +29,13 @@ func newConfig(t *testing.T, files map[string]string) (Config, *strings.Builder)
 	return Config{"/home", control.In(home), &out}, &out
 }
 
+func directory(c Config) control.Dir { return c.Control.(control.Dir) }
+
 // written is what the five files have.
 func written(c Config) string {
 	var all []string
 	for _, name := range []string{"me", "defaultdomain", "plusdomain", "locals", "rcpthosts"} {
-		text, err := os.ReadFile(c.Control.Path(name))
+		text, err := os.ReadFile(directory(c).Path(name))
 		if err != nil {
 			text = []byte("-")
 		}
@@ -96,7 +98,7 @@ func TestFastRefuses(t *testing.T) {
 	if err := config.Fast("a.b"); outcome.Of(err) != outcome.Deferral {
 		t.Error(err)
 	}
-	os.RemoveAll(filepath.Dir(config.Control.Path("me")))
+	os.RemoveAll(filepath.Dir(directory(config).Path("me")))
 	if err := config.Fast("a.b"); outcome.Of(err) != outcome.Deferral {
 		t.Error(err)
 	}

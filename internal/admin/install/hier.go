@@ -5,29 +5,39 @@ import (
 	"slices"
 )
 
-// kind is what an entry of the hierarchy is.
-type kind int
+// A Kind is what an entry of the hierarchy is.
+type Kind int
 
+// The kinds.
 const (
-	directory  kind = iota
-	program         // copied from the build
-	page            // a man page, copied from docs/man
-	document        // copied from the sources into doc/
-	bootScript      // copied from conf-templates/boot, with the home filled in
-	zeros           // a file of a fixed number of zero bytes, made once
-	fifo            // a named pipe, made once
+	Directory  Kind = iota
+	Program         // copied from the build
+	Page            // a man page, copied from docs/man
+	Document        // copied from the sources into doc/
+	BootScript      // copied from conf-templates/boot, with the home filled in
+	Zeros           // a file of a fixed number of zero bytes, made once
+	Fifo            // a named pipe, made once
 )
 
-// An entry says what one path of an installation is, whose it is, and who may
+// An Entry says what one path of an installation is, whose it is, and who may
 // do what with it.
-type entry struct {
-	path  string // below the home
-	kind  kind
-	owner string
-	group string
-	mode  uint32
-	size  int64  // of zeros
-	from  string // source file, where it is not named like the entry
+type Entry struct {
+	Path  string // below the home
+	Kind  Kind
+	Owner string
+	Group string
+	Mode  uint32
+	Size  int64  // of Zeros
+	From  string // the file that it is a copy of; not of a Program
+}
+
+// Copied tells whether the entry is a copy of a file, which Plan.Content returns.
+func (e Entry) Copied() bool {
+	switch e.Kind {
+	case Directory, Zeros, Fifo:
+		return false
+	}
+	return true
 }
 
 // split is how many directories mess, info, local and remote of a new queue
@@ -50,6 +60,7 @@ var programs = []struct {
 		"qmail-lspawn",
 		"qmail-newmrh",
 		"qmail-newu",
+		"qmail-setup",
 		"qmail-start",
 	}},
 	{"root", 0o711, []string{
@@ -116,35 +127,35 @@ var programs = []struct {
 }
 
 // hierarchy is everything that Verify looks at.
-func hierarchy(split int) []entry {
+func hierarchy(split int) []Entry {
 	return slices.Concat(directories(), queue(split), binaries())
 }
 
-func directories() []entry {
-	list := []entry{
-		{path: ".", owner: "root", group: "qmail", mode: 0o755},
-		{path: "alias", owner: "alias", group: "qmail", mode: 0o2755},
+func directories() []Entry {
+	list := []Entry{
+		{Path: ".", Owner: "root", Group: "qmail", Mode: 0o755},
+		{Path: "alias", Owner: "alias", Group: "qmail", Mode: 0o2755},
 	}
 	for _, d := range []string{"bin", "boot", "control", "doc", "man", "man/man1", "man/man5", "man/man7", "man/man8", "users"} {
-		list = append(list, entry{path: d, owner: "root", group: "qmail", mode: 0o755})
+		list = append(list, Entry{Path: d, Owner: "root", Group: "qmail", Mode: 0o755})
 	}
 	return list
 }
 
-func binaries() []entry {
-	var list []entry
+func binaries() []Entry {
+	var list []Entry
 	for _, p := range programs {
 		for _, name := range p.names {
-			list = append(list, entry{path: "bin/" + name, kind: program, owner: p.owner, group: "qmail", mode: p.mode})
+			list = append(list, Entry{Path: "bin/" + name, Kind: Program, Owner: p.owner, Group: "qmail", Mode: p.mode})
 		}
 	}
 	return list
 }
 
-func queue(split int) []entry {
-	var list []entry
+func queue(split int) []Entry {
+	var list []Entry
 	dir := func(path, owner string, mode uint32) {
-		list = append(list, entry{path: "queue" + path, owner: owner, group: "qmail", mode: mode})
+		list = append(list, Entry{Path: "queue" + path, Owner: owner, Group: "qmail", Mode: mode})
 	}
 	dir("", "qmailq", 0o750)
 	dir("/pid", "qmailq", 0o700)
@@ -162,8 +173,8 @@ func queue(split int) []entry {
 	}
 	dir("/lock", "qmailq", 0o750)
 	return append(list,
-		entry{path: "queue/lock/tcpto", kind: zeros, size: 1024, owner: "qmailr", group: "qmail", mode: 0o644},
-		entry{path: "queue/lock/sendmutex", kind: zeros, owner: "qmails", group: "qmail", mode: 0o600},
-		entry{path: "queue/lock/trigger", kind: fifo, owner: "qmails", group: "qmail", mode: 0o622},
+		Entry{Path: "queue/lock/tcpto", Kind: Zeros, Size: 1024, Owner: "qmailr", Group: "qmail", Mode: 0o644},
+		Entry{Path: "queue/lock/sendmutex", Kind: Zeros, Owner: "qmails", Group: "qmail", Mode: 0o600},
+		Entry{Path: "queue/lock/trigger", Kind: Fifo, Owner: "qmails", Group: "qmail", Mode: 0o622},
 	)
 }

@@ -23,6 +23,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -45,31 +46,40 @@ type Plan struct {
 
 func (p Plan) root() string { return filepath.Join(p.DestDir, p.Home) }
 
+// Entries is all that Install makes, in its order.
+func (p Plan) Entries() ([]Entry, error) {
+	copies, err := p.copies()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(p.Directories(), binaries(), copies), nil
+}
+
+// Directories is the part of Entries that is a copy of nothing.
+func (p Plan) Directories() []Entry {
+	return append(directories(), queue(queueSplit(p.root()))...)
+}
+
 // Install makes what is missing and puts right what is there. The first error
 // ends it; it can be run again.
 func (p Plan) Install() error {
-	if err := p.InstallDirectories(); err != nil {
-		return err
-	}
-	copies, err := p.copies()
+	list, err := p.Entries()
 	if err != nil {
 		return err
 	}
-	return p.installAll(append(binaries(), copies...))
+	return p.installAll(list)
 }
 
 // InstallDirectories makes the directories and the queue, and nothing else.
-func (p Plan) InstallDirectories() error {
+func (p Plan) InstallDirectories() error { return p.installAll(p.Directories()) }
+
+func (p Plan) installAll(list []Entry) error {
 	if err := os.MkdirAll(p.root(), 0o755); err != nil {
 		return err
 	}
-	return p.installAll(append(directories(), queue(queueSplit(p.root()))...))
-}
-
-func (p Plan) installAll(list []entry) error {
 	for _, e := range list {
 		if err := p.install(e); err != nil {
-			return fmt.Errorf("unable to install %s: %w", e.path, err)
+			return fmt.Errorf("unable to install %s: %w", e.Path, err)
 		}
 	}
 	return nil
@@ -77,51 +87,49 @@ func (p Plan) installAll(list []entry) error {
 
 // copies lists the files that are taken from the sources: whatever man pages,
 // documents and boot scripts there are.
-func (p Plan) copies() ([]entry, error) {
-	var list []entry
+func (p Plan) copies() ([]Entry, error) {
+	var list []Entry
 	for _, c := range []struct {
 		pattern string
-		kind    kind
+		kind    Kind
 		dir     func(file string) string
 		mode    uint32
 	}{
-		{"docs/man/*.[1-8]", page, func(f string) string { return "man/man" + f[len(f)-1:] }, 0o644},
-		{"docs/*.md", document, func(string) string { return "doc" }, 0o644},
-		{"README.md", document, func(string) string { return "doc" }, 0o644},
-		{"conf-templates/boot/*", bootScript, func(string) string { return "boot" }, 0o755},
+		{"docs/man/*.[1-8]", Page, func(f string) string { return "man/man" + f[len(f)-1:] }, 0o644},
+		{"docs/*.md", Document, func(string) string { return "doc" }, 0o644},
+		{"README.md", Document, func(string) string { return "doc" }, 0o644},
+		{"conf-templates/boot/*", BootScript, func(string) string { return "boot" }, 0o755},
 	} {
 		files, err := filepath.Glob(filepath.Join(p.Sources, c.pattern))
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range files {
-			list = append(list, entry{
-				path: filepath.Join(c.dir(f), filepath.Base(f)), kind: c.kind, from: f,
-				owner: "root", group: "qmail", mode: c.mode,
+			list = append(list, Entry{
+				Path: filepath.Join(c.dir(f), filepath.Base(f)), Kind: c.kind, From: f,
+				Owner: "root", Group: "qmail", Mode: c.mode,
 			})
 		}
 	}
 	return list, nil
 }
 
-func (p Plan) install(e entry) error {
-	path := filepath.Join(p.root(), e.path)
+func (p Plan) install(e Entry) error {
+	path := filepath.Join(p.root(), e.Path)
 	var err error
-	switch e.kind {
-	case directory:
+	switch e.Kind {
+	case Directory:
 		if err = os.Mkdir(path, 0o700); errors.Is(err, fs.ErrExist) {
 			err = nil
 		}
-	case zeros:
-		err = makeZeros(path, e.size)
-	case fifo:
+	case Zeros:
+		err = makeZeros(path, e.Size)
+	case Fifo:
 		if err = unix.Mkfifo(path, 0o600); err == unix.EEXIST {
 			err = nil
 		}
-	case program:
-		return p.replace(e, filepath.Join(p.Build, filepath.Base(e.path)))
 	default:
-		return p.replace(e, e.from)
+		return p.replace(e)
 	}
 	if err != nil {
 		return err
@@ -129,15 +137,25 @@ func (p Plan) install(e entry) error {
 	return p.own(path, e)
 }
 
-// replace puts a copy of a file in the place of an entry in one step.
-func (p Plan) replace(e entry, source string) error {
-	path := filepath.Join(p.root(), e.path)
+// Content is what the copy of a file has in it.
+func (p Plan) Content(e Entry) ([]byte, error) {
+	source := e.From
+	if e.Kind == Program {
+		source = filepath.Join(p.Build, filepath.Base(e.Path))
+	}
 	text, err := os.ReadFile(source)
+	if e.Kind == BootScript {
+		text = bytes.ReplaceAll(text, []byte("@QMAIL@"), []byte(p.Home))
+	}
+	return text, err
+}
+
+// replace puts a copy of a file in the place of an entry in one step.
+func (p Plan) replace(e Entry) error {
+	path := filepath.Join(p.root(), e.Path)
+	text, err := p.Content(e)
 	if err != nil {
 		return err
-	}
-	if e.kind == bootScript {
-		text = bytes.ReplaceAll(text, []byte("@QMAIL@"), []byte(p.Home))
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
 	if err != nil {
@@ -157,19 +175,19 @@ func (p Plan) replace(e entry, source string) error {
 
 // own gives a path its owner and mode. The mode comes last, since a change of
 // owner takes a set-uid bit away.
-func (p Plan) own(path string, e entry) error {
-	uid, err := p.Accounts.UID(e.owner)
+func (p Plan) own(path string, e Entry) error {
+	uid, err := p.Accounts.UID(e.Owner)
 	if err != nil {
 		return err
 	}
-	gid, err := p.Accounts.GID(e.group)
+	gid, err := p.Accounts.GID(e.Group)
 	if err != nil {
 		return err
 	}
 	if err := os.Lchown(path, int(uid), int(gid)); err != nil {
 		return err
 	}
-	return unix.Chmod(path, e.mode)
+	return unix.Chmod(path, e.Mode)
 }
 
 // makeZeros makes a file of zero bytes unless there is one.

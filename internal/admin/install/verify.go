@@ -22,26 +22,26 @@ func (p Plan) Verify() ([]string, error) {
 }
 
 // fileTypes says what kind of file each entry is on disk.
-var fileTypes = map[kind]uint32{directory: unix.S_IFDIR, fifo: unix.S_IFIFO}
+var fileTypes = map[Kind]uint32{Directory: unix.S_IFDIR, Fifo: unix.S_IFIFO}
 
-func (p Plan) verify(e entry) (wrong []string, err error) {
-	uid, err := p.Accounts.UID(e.owner)
+func (p Plan) verify(e Entry) (wrong []string, err error) {
+	uid, err := p.Accounts.UID(e.Owner)
 	if err != nil {
 		return nil, err
 	}
-	gid, err := p.Accounts.GID(e.group)
+	gid, err := p.Accounts.GID(e.Group)
 	if err != nil {
 		return nil, err
 	}
 	say := func(format string, args ...any) {
-		wrong = append(wrong, e.path+": "+fmt.Sprintf(format, args...))
+		wrong = append(wrong, e.Path+": "+fmt.Sprintf(format, args...))
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(filepath.Join(p.root(), e.path), &st); err != nil {
+	if err := unix.Lstat(filepath.Join(p.root(), e.Path), &st); err != nil {
 		say("%v", err)
 		return wrong, nil
 	}
-	want, ok := fileTypes[e.kind]
+	want, ok := fileTypes[e.Kind]
 	if !ok {
 		want = unix.S_IFREG
 	}
@@ -50,16 +50,16 @@ func (p Plan) verify(e entry) (wrong []string, err error) {
 		return wrong, nil
 	}
 	if st.Uid != uid {
-		say("owner is number %d, should be %s", st.Uid, e.owner)
+		say("owner is number %d, should be %s", st.Uid, e.Owner)
 	}
 	if st.Gid != gid {
-		say("group is number %d, should be %s", st.Gid, e.group)
+		say("group is number %d, should be %s", st.Gid, e.Group)
 	}
-	if mode := st.Mode & 0o7777; mode != e.mode {
-		say("mode %04o, should be %04o", mode, e.mode)
+	if mode := st.Mode & 0o7777; mode != e.Mode {
+		say("mode %04o, should be %04o", mode, e.Mode)
 	}
-	if e.kind == zeros && st.Size < e.size {
-		say("has %d bytes, should have %d", st.Size, e.size)
+	if e.Kind == Zeros && st.Size < e.Size {
+		say("has %d bytes, should have %d", st.Size, e.Size)
 	}
 	return wrong, nil
 }
