@@ -53,6 +53,10 @@ integration: ## process tests only (root)
 conformance: ## the conformance suite in ../shared against a fresh private installation (root)
 	internal/integration/conformance.sh $(PKG)
 
+.PHONY: privileges
+privileges: ## hostile users, parents, clients and mail against a whole installation, the long form (root)
+	GOQMAIL_PRIVILEGES=long $(GO) test -count=1 -timeout 30m -v ./internal/integration/privileges
+
 .PHONY: swap
 swap: ## put each program in the place of its namesake in the C qmail in C=HOME, and the other way round (root)
 	GOQMAIL_C_HOME=$(C) $(GO) test -count=1 -v ./internal/integration/swap

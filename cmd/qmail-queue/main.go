@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/accept/enqueue"
 	"goqmail/internal/host/account"
 	"goqmail/internal/host/home"
+	"goqmail/internal/host/privilege"
 	"goqmail/internal/host/process"
 	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/submit"
@@ -18,20 +19,24 @@ import (
 )
 
 func main() {
+	by := enqueue.Submitter{PID: os.Getpid(), UID: uint32(os.Getuid())}
 	if resident.Asked(os.Args) {
 		process.StartSetuid(0o033, resident.Socket)
-		if reside() != nil {
+		if reside(by) != nil {
 			os.Exit(81)
 		}
 		return
 	}
 	process.StartSetuid(0o033)
 	expire()
-	os.Exit(exitCode(run()))
+	os.Exit(exitCode(run(by)))
 }
 
 // run queues the message on descriptor 0 with the envelope on descriptor 1.
-func run() error {
+func run(by enqueue.Submitter) error {
+	if err := privilege.Renounce("qmail"); err != nil {
+		return errAccount
+	}
 	q, err := open()
 	if err != nil {
 		return err
@@ -39,16 +44,18 @@ func run() error {
 	if process.Closed(0) || process.Closed(1) {
 		return enqueue.ErrRead
 	}
-	by, err := submitter()
-	if err != nil {
+	if by, err = named(by); err != nil {
 		return err
 	}
 	return enqueue.Accept(q, os.Stdin, os.Stdout, by, time.Now)
 }
 
 // reside queues message after message for the parent.
-func reside() error {
-	service := &enqueue.Service{Open: open, Submitter: submitter, Now: time.Now}
+func reside(by enqueue.Submitter) error {
+	if err := privilege.Renounce("qmail"); err != nil {
+		return err
+	}
+	service := &enqueue.Service{Open: open, Submitter: func() (enqueue.Submitter, error) { return named(by) }, Now: time.Now}
 	return resident.Serve(submit.AtOnce, func(r *resident.Request) []string {
 		message, envelope, err := submit.ReadRequest(r)
 		if err != nil {
@@ -70,9 +77,8 @@ func open() (*queue.Queue, error) {
 	return q, nil
 }
 
-// submitter is the user who runs this program.
-func submitter() (enqueue.Submitter, error) {
-	by := enqueue.Submitter{PID: os.Getpid(), UID: uint32(os.Getuid())}
+// named finds what mail says of the user who runs this program.
+func named(by enqueue.Submitter) (enqueue.Submitter, error) {
 	for _, name := range []string{"alias", "qmaild", "qmails"} {
 		u, err := account.LookupUser(name)
 		if err != nil {

@@ -17,6 +17,7 @@ const program = "qmail-smtpd"
 
 func main() {
 	process.Start(0o022)
+	process.Conceal()
 	server, err := listen.Prepare(listen.Service{
 		Program:  program,
 		User:     "qmaild",

@@ -50,6 +50,30 @@ func Become(uid, gid uint32) error {
 	return become(int(uid), int(gid))
 }
 
+// Renounce gives up what a set-uid program has of root when root has called it: the real
+// user and the groups, by which it could be root whenever it wants. It stays the user
+// that it is set to, with that group and no other. Called by anybody else, or without
+// being set-uid, a process stays who it is: its caller can end it, and his limits and
+// not the user's count.
+func Renounce(group string) error {
+	uid := os.Geteuid()
+	if os.Getuid() != 0 || uid == 0 {
+		return nil
+	}
+	gid, err := account.LookupGroup(group)
+	if err != nil {
+		return err
+	}
+	// The capability to change groups comes and goes with the effective user.
+	if err := syscall.Setresuid(-1, 0, -1); err != nil {
+		return os.NewSyscallError("setresuid", err)
+	}
+	// A limit of root's processes is not meant for those of the user. Where it cannot be
+	// raised it may be high enough.
+	unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+	return Become(uint32(uid), gid)
+}
+
 func become(uid, gid int) error {
 	// unix.Setgroups would change this one thread.
 	if err := syscall.Setgroups(nil); err != nil {

@@ -43,6 +43,15 @@ func Start(umask int) {
 	}
 }
 
+// Conceal keeps the other processes of this user from looking into this one or
+// steering it: a server that an attacker has taken over shall not get at the clients of
+// the next one. A program that its user cannot read is out of his reach by itself; the
+// servers have always been readable. What is executed from here is not concealed.
+// There is no core file either.
+func Conceal() {
+	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // cannot fail
+}
+
 // Signals returns a channel of the signals that a server is told its duties by:
 // TERM to end, HUP to read its control files again.
 func Signals() <-chan os.Signal {
