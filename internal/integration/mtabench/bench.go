@@ -7,11 +7,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"goqmail/internal/host/account"
 )
@@ -22,6 +25,8 @@ type bench struct {
 	dir    string // of our own
 	user   account.User
 	qmaild account.User
+
+	interrupted chan os.Signal // INT or TERM: to put all back, and end
 }
 
 // The ports on loopback, counted from -port.
@@ -32,7 +37,8 @@ const (
 )
 
 func newBench(o options) (*bench, error) {
-	b := &bench{options: o}
+	b := &bench{options: o, interrupted: make(chan os.Signal, 1)}
+	signal.Notify(b.interrupted, unix.SIGINT, unix.SIGTERM)
 	var err error
 	if b.user, err = account.LookupUser(o.user); err != nil {
 		return nil, err
@@ -46,7 +52,21 @@ func newBench(o options) (*bench, error) {
 	return b, os.Chmod(b.dir, 0o755)
 }
 
-func (b *bench) close() { os.RemoveAll(b.dir) }
+func (b *bench) close() {
+	b.clear(b.user.Home)
+	os.RemoveAll(b.dir)
+}
+
+// sleep waits, and returns an error when it is time to end.
+func (b *bench) sleep(d time.Duration) error {
+	select {
+	case s := <-b.interrupted:
+		b.interrupted <- s // for whoever asks next
+		return fmt.Errorf("ended by a signal: %v", s)
+	case <-time.After(d):
+		return nil
+	}
+}
 
 func (b *bench) port(i int) int { return b.options.port + i }
 
@@ -168,6 +188,9 @@ func (b *bench) fanOut(writers, n int, s func(i int) submission) (time.Duration,
 	for range writers {
 		all.Go(func() {
 			for i := range work {
+				if len(b.interrupted) > 0 {
+					continue
+				}
 				t, err := s(i).run(b)
 				mu.Lock()
 				cpu, failed = cpu+t, errors.Join(failed, err)
@@ -180,7 +203,7 @@ func (b *bench) fanOut(writers, n int, s func(i int) submission) (time.Duration,
 	}
 	close(work)
 	all.Wait()
-	return cpu, failed
+	return cpu, errors.Join(failed, b.sleep(0))
 }
 
 // await waits until somebody listens.

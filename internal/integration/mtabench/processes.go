@@ -106,7 +106,7 @@ func sample(t *tree) *sampler {
 	s := &sampler{make(chan struct{}), make(chan int64)}
 	go func() {
 		var peak int64
-		tick := time.NewTicker(250 * time.Millisecond)
+		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
 			select {

@@ -218,9 +218,9 @@ func smtpIn(b *bench, s *suite, n, size int, reuse bool) (result, error) {
 	return r, errors.Join(err, s.purge())
 }
 
-// purge empties the queue of what smtpIn has left there.
+// purge empties the queue.
 func (s *suite) purge() error {
-	for _, pattern := range []string{"todo/*", "intd/*", "mess/*/*"} {
+	for _, pattern := range []string{"todo/*", "intd/*", "pid/*", "bounce/*", "info/*/*", "local/*/*", "remote/*/*", "mess/*/*"} {
 		files, _ := filepath.Glob(s.path("queue/" + pattern))
 		for _, f := range files {
 			if err := os.Remove(f); err != nil {
@@ -320,8 +320,10 @@ func idle(b *bench, s *suite) (result, error) {
 	if err := s.running(); err != nil {
 		return result{}, err
 	}
-	time.Sleep(time.Second)
+	if err := b.sleep(time.Second); err != nil {
+		return result{}, err
+	}
 	before, begun := t.cpu(), time.Now()
-	time.Sleep(10 * time.Second)
-	return result{n: 1, wall: time.Since(begun), cpu: t.cpu() - before, pss: t.pss()}, nil
+	err = b.sleep(10 * time.Second)
+	return result{n: 1, wall: time.Since(begun), cpu: t.cpu() - before, pss: t.pss()}, err
 }
