@@ -27,6 +27,7 @@ type Entry struct {
 	Owner string
 	Group string
 	Mode  uint32
+	Apart bool   // of a Directory: its subdirectories are best far from each other on the disk
 	Size  int64  // of Zeros
 	From  string // the file that it is a copy of; not of a Program
 }
@@ -157,7 +158,9 @@ func queue(split int) []Entry {
 	dir := func(path, owner string, mode uint32) {
 		list = append(list, Entry{Path: "queue" + path, Owner: owner, Group: "qmail", Mode: mode})
 	}
+	apart := func() { list[len(list)-1].Apart = true }
 	dir("", "qmailq", 0o750)
+	apart()
 	dir("/pid", "qmailq", 0o700)
 	dir("/intd", "qmailq", 0o700)
 	dir("/todo", "qmailq", 0o750)
@@ -167,6 +170,7 @@ func queue(split int) []Entry {
 		mode        uint32
 	}{{"mess", "qmailq", 0o750}, {"info", "qmails", 0o700}, {"local", "qmails", 0o700}, {"remote", "qmails", 0o700}} {
 		dir("/"+d.name, d.owner, d.mode)
+		apart()
 		for i := range split {
 			dir(fmt.Sprintf("/%s/%d", d.name, i), d.owner, d.mode)
 		}
