@@ -14,6 +14,7 @@ import (
 	"goqmail/internal/host/process"
 	"goqmail/internal/host/users"
 	"goqmail/internal/mail/outcome"
+	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/spawn"
 )
 
@@ -36,7 +37,7 @@ func run() error {
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
-	keep, err := control.In(home.Dir()).Number("residence", 1)
+	keep, err := resident.Wanted(control.In(home.Dir()))
 	if err != nil {
 		return err
 	}
@@ -44,9 +45,9 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	getpw := lspawn.NewGetpw(home.Dir(), child.Identity{UID: qmailp.UID, GID: nofiles}, null, keep != 0)
+	getpw := lspawn.NewGetpw(home.Dir(), child.Identity{UID: qmailp.UID, GID: nofiles}, null, keep)
 	defer getpw.Close()
-	local := lspawn.NewLocal(home.Dir(), args[0], os.Getenv("QMAILLOCAL"), null, keep != 0)
+	local := lspawn.NewLocal(home.Dir(), args[0], os.Getenv("QMAILLOCAL"), null, keep)
 	defer local.Close()
 	l := lspawn.Lspawn{
 		Owners: lspawn.Owners{Assigned: users.NewTable(home.Dir() + "/users/cdb"), Accounts: getpw.Find},

@@ -10,6 +10,7 @@ import (
 	"goqmail/internal/host/control"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
+	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/spawn"
 	"goqmail/internal/wire/tcpto"
 )
@@ -51,12 +52,12 @@ func run() error {
 // how tells how deliveries are carried out: by processes that are kept open, unless
 // control/residence is 0 or the environment names another program.
 func how() (deliver func(spawner.Delivery) string, done func(), err error) {
-	residence, err := control.In(home.Dir()).Number("residence", 1)
+	residence, err := resident.Wanted(control.In(home.Dir()))
 	if err != nil {
 		return nil, nil, err
 	}
 	other := os.Getenv("QMAILREMOTE")
-	if residence == 0 || other != "" {
+	if !residence || other != "" {
 		return rspawn.NewRunner(home.Dir(), other).Deliver, func() {}, nil
 	}
 	kept := rspawn.Keep(home.Dir())

@@ -13,6 +13,7 @@ import (
 	"goqmail/internal/host/control"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
+	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/spawn"
 	"goqmail/internal/wire/submit"
 
@@ -46,7 +47,7 @@ func main() {
 func bounces() submit.Queue {
 	q := submit.FromEnvironment(home.Dir())
 	q.Errors, _ = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if residence, err := control.In(home.Dir()).Number("residence", 1); err == nil && residence != 0 {
+	if residence, err := resident.Wanted(control.In(home.Dir())); err == nil && residence {
 		q.Resident = submit.NewResident(home.Dir())
 	}
 	return q

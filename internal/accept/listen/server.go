@@ -17,6 +17,7 @@ import (
 	"goqmail/internal/host/tcprules"
 	"goqmail/internal/wire/dialog"
 	"goqmail/internal/wire/dns"
+	"goqmail/internal/wire/resident"
 	"goqmail/internal/wire/submit"
 )
 
@@ -61,12 +62,12 @@ func newServer(service Service, options Options, sockets []*socket.Listener, env
 	names := append([]string{"residence"}, service.Controls...)
 	s.controls = &controls{
 		read: func() (version, error) {
-			residence, err := dir.Number("residence", 1)
+			residence, err := resident.Wanted(dir)
 			if err != nil {
 				return version{}, err
 			}
 			p, err := service.Read(dir)
-			return version{Protocol: p, oneByOne: residence == 0}, err
+			return version{Protocol: p, oneByOne: !residence}, err
 		},
 		stamp: func() string { return dir.Stamp(names...) },
 	}
