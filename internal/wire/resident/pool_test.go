@@ -152,8 +152,13 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got, err := p.Call("", kind(""), fields("descriptors")); err != nil || got[0] > "9" || len(got[0]) > 1 {
-		t.Errorf("the child has %s descriptors, %v", got, err)
+	// The runtime has a few more at times. A leak would be of hundreds.
+	got, err := p.Call("", kind(""), fields("descriptors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := strconv.Atoi(got[0]); n < 1 || n > 30 {
+		t.Errorf("the child has %s descriptors", got)
 	}
 	p.Close()
 	if after := openFiles(t); after > before {
