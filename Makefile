@@ -5,6 +5,11 @@ DESTDIR =
 BUILD   = build/bin
 GO      = go
 C       = /var/cqmail
+VERSION = 0.4
+# Of archives: that of the last commit, or that of an unpacked archive's files.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y README.md)
+PACK    = $(GO) run -trimpath ./internal/admin/pack -home $(QMAIL) -build $(BUILD) -out build -version $(VERSION) \
+	-arch $(or $(ARCH),$(shell $(GO) env GOARCH)) $(PACKFLAGS)
 
 # Static, without paths or times of the machine in it: two builds are the same
 # to the byte.
@@ -28,6 +33,14 @@ setup: all ## make a mail server of this machine (root); SETUP=-dry-run shows ho
 .PHONY: users
 users: ## create the seven accounts and two groups where they are absent
 	conf-templates/accounts.sh $(QMAIL)
+
+.PHONY: deb
+deb: all ## build/goqmail_VERSION_ARCH.deb, a package for Debian 12; needs no root
+	$(PACK) deb
+
+.PHONY: tarball
+tarball: all ## build/goqmail-VERSION-linux-ARCH.tar.xz: unpack it where there is no Go and run build/bin/qmail-setup
+	$(PACK) tarball
 
 .PHONY: instcheck
 instcheck: all ## verify owners and modes of the installation
