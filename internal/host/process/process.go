@@ -45,9 +45,9 @@ func Start(umask int) {
 
 // Conceal keeps the other processes of this user from looking into this one or
 // steering it: a server that an attacker has taken over shall not get at the clients of
-// the next one. A program that its user cannot read is out of his reach by itself; the
-// servers have always been readable. What is executed from here is not concealed.
-// There is no core file either.
+// the next one. A program that its user cannot read is out of his reach by itself, but the
+// servers have always been readable. Nor can there be a core file, with passwords in it.
+// What is executed from here is not concealed.
 func Conceal() {
 	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // cannot fail
 }
