@@ -95,7 +95,7 @@ func outside(m *testing.M, build string) int {
 // buildPrograms builds everything below cmd, for Home. With GOCOVERDIR set the
 // programs count coverage into it.
 func buildPrograms(dir string) error {
-	args := []string{"build", "-ldflags", "-X goqmail/internal/host/home.compiled=" + Home, "-o", dir + "/"}
+	args := []string{"build", "-ldflags", "-s -w -X goqmail/internal/host/home.compiled=" + Home, "-o", dir + "/"}
 	if os.Getenv("GOCOVERDIR") != "" {
 		args = append(args, "-cover", "-coverpkg=goqmail/...")
 	}
