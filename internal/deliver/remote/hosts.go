@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"goqmail/internal/deliver/smtproutes"
 	"goqmail/internal/host/ipme"
 	"goqmail/internal/wire/dns"
 )
@@ -55,7 +56,7 @@ type exchanger struct {
 // If one of the addresses is this machine's, its exchanger, those as good, and those
 // behind it are left out: they would only send the mail back here (RFC 5321,
 // section 5.1). See leadsHere for relays.
-func (c Config) hosts(ctx context.Context, to destination, own ipme.Set) iter.Seq2[netip.Addr, error] {
+func (c Config) hosts(ctx context.Context, to smtproutes.Destination, own ipme.Set) iter.Seq2[netip.Addr, error] {
 	return func(yield func(netip.Addr, error) bool) {
 		list, none, err := c.exchangers(ctx, to)
 		if err != nil {
@@ -70,7 +71,7 @@ func (c Config) hosts(ctx context.Context, to destination, own ipme.Set) iter.Se
 			if err != nil && err != dns.ErrNotFound {
 				none = err
 			}
-			if to.leadsHere(addresses, own) {
+			if leadsHere(to, addresses, own) {
 				none, list = errThatIsMe, nil
 				continue
 			}
@@ -100,12 +101,12 @@ func best(list []exchanger) []exchanger {
 // A route leads here too if its relay is at one of them and the usual port, as C qmail
 // does not notice. At another port there is another program, such as a filter. An
 // address of the loopback network in the route itself is meant to be what it is.
-func (to destination) leadsHere(addresses []netip.Addr, own ipme.Set) bool {
-	if to.relay && to.port != portSMTP {
+func leadsHere(to smtproutes.Destination, addresses []netip.Addr, own ipme.Set) bool {
+	if to.Relay && to.Port != smtproutes.PortSMTP {
 		return false
 	}
-	literal, isLiteral := parseAddress(to.host)
-	if to.relay && isLiteral && literal.IsLoopback() {
+	literal, isLiteral := parseAddress(to.Host)
+	if to.Relay && isLiteral && literal.IsLoopback() {
 		return false
 	}
 	for _, address := range addresses {
@@ -118,16 +119,16 @@ func (to destination) leadsHere(addresses []netip.Addr, own ipme.Set) bool {
 
 // exchangers returns the hosts to try, and the error that it is if none of them has an
 // address.
-func (c Config) exchangers(ctx context.Context, to destination) (list []exchanger, none, err error) {
-	if address, ok := parseAddress(to.host); ok {
+func (c Config) exchangers(ctx context.Context, to smtproutes.Destination) (list []exchanger, none, err error) {
+	if address, ok := parseAddress(to.Host); ok {
 		return []exchanger{{address: address}}, nil, nil
 	}
-	name, ok := dns.ParseName(to.host)
+	name, ok := dns.ParseName(to.Host)
 	if !ok {
 		return nil, nil, dns.ErrNotFound
 	}
 	itself := []exchanger{{name: name}}
-	if to.relay {
+	if to.Relay {
 		return itself, dns.ErrNotFound, nil
 	}
 	found, err := c.Resolver.Exchangers(ctx, name)

@@ -100,7 +100,7 @@ func (c Config) deliver(ctx context.Context, d Delivery, r *reports) string {
 	if smtp.HasLineBreak(d.Sender) {
 		return senderWithLineBreak
 	}
-	to, err := s.destination(d.Host)
+	to, err := s.routes.Destination(d.Host)
 	if err != nil {
 		return badRoute
 	}
@@ -111,9 +111,9 @@ func (c Config) deliver(ctx context.Context, d Delivery, r *reports) string {
 	found := noConnection
 	for address, err := range c.hosts(ctx, to, own) {
 		if err != nil {
-			return lookupReport(err, to.host)
+			return lookupReport(err, to.Host)
 		}
-		report, final := c.talk(ctx, s, endpoint{netip.AddrPortFrom(address, to.port), s.name}, d, r)
+		report, final := c.talk(ctx, s, endpoint{netip.AddrPortFrom(address, to.Port), s.name}, d, r)
 		if final {
 			return report
 		}

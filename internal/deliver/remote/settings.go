@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"goqmail/internal/deliver/smtproutes"
 	"goqmail/internal/host/control"
 	"goqmail/internal/wire/smtp"
 )
@@ -25,7 +26,7 @@ type settings struct {
 	timeoutConnect time.Duration
 	timeoutRemote  time.Duration
 	concurrency    int // connections to a host at once; 0 means any number
-	routes         routes
+	routes         smtproutes.Routes
 }
 
 // errNoName says that this host does not know its name.
@@ -72,7 +73,7 @@ func readSettings(dir control.Dir) (settings, error) {
 	remote, errRemote := dir.Number("timeoutremote", defaultTimeoutRemote)
 	concurrency, errConcurrency := dir.Number("concurrencyhost", 0)
 	entries, _, errRoutes := dir.List("smtproutes")
-	return settings{name, seconds(connect), seconds(remote), int(min(concurrency, math.MaxInt32)), newRoutes(entries)},
+	return settings{name, seconds(connect), seconds(remote), int(min(concurrency, math.MaxInt32)), smtproutes.New(entries)},
 		errors.Join(errName, errConnect, errRemote, errConcurrency, errRoutes)
 }
 

@@ -1,14 +1,5 @@
-package remote
-
-import (
-	"errors"
-	"strings"
-
-	"goqmail/internal/host/control"
-	"goqmail/internal/mail/fold"
-)
-
-// routes are what control/smtproutes has, a list of entries
+// Package smtproutes tells where mail for a host goes, as the control file smtproutes has
+// it (qmail-remote(8)). It is a list of entries
 //
 //	host:relay     for the host
 //	.domain:relay  for all hosts below domain, but not domain itself
@@ -23,10 +14,22 @@ import (
 //
 // Mail for the host goes to the relay, whose exchangers do not count. An empty relay
 // means that there is no route.
-type routes fold.Map
+package smtproutes
 
-func newRoutes(entries []string) routes {
-	r := make(routes, len(entries))
+import (
+	"errors"
+	"strings"
+
+	"goqmail/internal/host/control"
+	"goqmail/internal/mail/fold"
+)
+
+// Routes are what the file has.
+type Routes fold.Map
+
+// New makes routes of the entries of the file.
+func New(entries []string) Routes {
+	r := make(Routes, len(entries))
 	for _, entry := range entries {
 		if host, relay, ok := cutHost(entry, ':'); ok {
 			r[fold.Lower(host)] = relay
@@ -49,7 +52,7 @@ func cutHost(text string, separator byte) (host, rest string, ok bool) {
 }
 
 // relay returns what the entry for a host has, or nothing.
-func (r routes) relay(host string) string {
+func (r Routes) relay(host string) string {
 	host = fold.Lower(host)
 	for i := 0; i <= len(host); i++ {
 		if i == 0 || i == len(host) || host[i] == '.' {
@@ -61,37 +64,38 @@ func (r routes) relay(host string) string {
 	return ""
 }
 
-// portSMTP is where mail is taken, unless a route says otherwise.
-const portSMTP = 25
+// PortSMTP is where mail is taken, unless a route says otherwise.
+const PortSMTP = 25
 
-// A destination is where mail goes.
-type destination struct {
-	host  string
-	port  uint16
-	relay bool // by a route
+// A Destination is where mail goes. Mail for two hosts with the same one takes the same
+// way.
+type Destination struct {
+	Host  string
+	Port  uint16
+	Relay bool // by a route
 }
 
-// errRoute says that the relay of a route makes no sense.
-var errRoute = errors.New("malformed relay")
+// ErrRelay says that the relay of a route makes no sense.
+var ErrRelay = errors.New("malformed relay")
 
-// destination tells where mail for a host goes.
-func (s settings) destination(host string) (destination, error) {
-	relay := s.routes.relay(host)
+// Destination tells where mail for a host goes.
+func (r Routes) Destination(host string) (Destination, error) {
+	relay := r.relay(host)
 	if relay == "" {
-		return destination{host, portSMTP, false}, nil
+		return Destination{host, PortSMTP, false}, nil
 	}
 	name, portText, hasPort := cutHost(relay, ':')
-	port := uint64(portSMTP)
+	port := uint64(PortSMTP)
 	if hasPort {
 		// What follows the digits is ignored, as ever: other qmails have
 		// passwords there.
 		port, hasPort = control.LeadingNumber(portText)
 		if !hasPort || port == 0 || port > 65535 {
-			return destination{}, errRoute
+			return Destination{}, ErrRelay
 		}
 	}
 	if name == "" {
-		return destination{}, errRoute
+		return Destination{}, ErrRelay
 	}
-	return destination{name, uint16(port), true}, nil
+	return Destination{name, uint16(port), true}, nil
 }
