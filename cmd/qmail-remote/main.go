@@ -60,7 +60,8 @@ const (
 )
 
 // reside carries out deliveries for qmail-rspawn: the fields of a request are the
-// arguments, its file is the message, and the reply is what would be printed.
+// arguments, its file is the message, and the reply is what would be printed; for
+// several recipients, what would be printed of each if he were alone.
 func reside() error {
 	config := config()
 	config.Own = (&ipme.Recent{While: 5 * time.Second}).Addresses
@@ -73,8 +74,21 @@ func reside() error {
 		if len(r.Files) > 0 {
 			message = r.Files[0]
 		}
+		if len(r.Fields) > 3 && len(r.Files) > 0 {
+			return deliverEach(config, r.Fields, r.Files[0])
+		}
 		return []string{string(deliver(config, r.Fields, message))}
 	})
+}
+
+// deliverEach carries out a delivery to several recipients.
+func deliverEach(config remote.Config, args []string, message *os.File) (printed []string) {
+	d := remote.Delivery{Host: args[0], Sender: args[1], Recipients: args[2:], Message: message}
+	rewind := func() error { _, err := message.Seek(0, io.SeekStart); return err }
+	for _, output := range config.DeliverEach(context.Background(), d, rewind) {
+		printed = append(printed, string(output))
+	}
+	return printed
 }
 
 // connect connects without the probes of idle connections that are Go's default:

@@ -35,31 +35,34 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	deliver, done, err := how()
-	if err != nil {
-		return err
-	}
-	defer done()
-	return spawner.Spawner{
+	s := spawner.Spawner{
 		MessDir:    home.Dir() + "/queue/mess",
 		QueueOwner: qmailq.UID,
 		Width:      width,
 		Limit:      spawner.Limit(limit, width, process.OpenFiles()),
-		Deliver:    deliver,
-	}.Serve(process.Pipe(os.Stdin), process.Pipe(os.Stdout))
+	}
+	done, err := carryOut(&s)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.Serve(process.Pipe(os.Stdin), process.Pipe(os.Stdout))
 }
 
-// how tells how deliveries are carried out: by processes that are kept open, unless
+// carryOut says how deliveries are carried out: by processes that are kept open, unless
 // control/residence is 0 or the environment names another program.
-func how() (deliver func(spawner.Delivery) string, done func(), err error) {
-	residence, err := resident.Wanted(control.In(home.Dir()))
+func carryOut(s *spawner.Spawner) (done func(), err error) {
+	dir := control.In(home.Dir())
+	residence, err := resident.Wanted(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	other := os.Getenv("QMAILREMOTE")
 	if !residence || other != "" {
-		return rspawn.NewRunner(home.Dir(), other).Deliver, func() {}, nil
+		s.Deliver = rspawn.NewRunner(home.Dir(), other).Deliver
+		return func() {}, nil
 	}
 	kept := rspawn.Keep(home.Dir())
-	return kept.Deliver, kept.Close, nil
+	s.Deliver, s.Combiner = kept.Deliver, rspawn.Combiner{Kept: kept, Batches: rspawn.NewBatches(dir)}
+	return kept.Close, nil
 }

@@ -68,6 +68,7 @@ const morercpthostsCDB = "morercpthosts.cdb"
 // what other programs know; those that are missing are not mentioned.
 var own = []setting{
 	{"concurrencyhost", number, "", "Connections to one host: at most ", "."},
+	{"remotebatch", number, "", "Remote recipients of a message are put together, up to ", "."},
 	{"residence", number, "", "Programs are kept open for further messages unless this is 0: ", "."},
 	{"spawnlimit", number, "", "A spawner runs at most ", " deliveries at once."},
 }

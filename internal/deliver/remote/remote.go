@@ -13,8 +13,8 @@
 // session came. The texts go to senders in bounces and to the log, where programs
 // look for them: those that qmail has are its to the byte.
 //
-// Which hosts are tried is in hosts.go, what is said to them in session.go, and how
-// several deliveries share a session in sessions.go. A host
+// Which hosts are tried is in hosts.go, what is said to them in session.go, how several
+// deliveries share a session in sessions.go, and how they are made one in combined.go. A host
 // that cannot be reached, or does not want to talk at all, is passed over for the
 // next one, and so is one that has recently timed out more than once (wire/tcpto).
 // The first that takes the name of this host is the one whose word counts.
@@ -24,7 +24,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -71,57 +70,61 @@ type Resolver interface {
 
 // Deliver carries out a delivery and returns the reports.
 func (c Config) Deliver(ctx context.Context, d Delivery) []byte {
-	var r reports
-	r.add(c.deliver(ctx, d, &r))
-	return r.text.Bytes()
+	message, recipients := c.deliver(ctx, d)
+	var all []byte
+	for _, r := range recipients {
+		all = appendReport(all, r.text)
+	}
+	return appendReport(all, message)
 }
 
 // ImproperlyInvoked is the report on a call with the wrong arguments.
-func ImproperlyInvoked() []byte {
-	var r reports
-	r.add(improperlyInvoked)
-	return r.text.Bytes()
+func ImproperlyInvoked() []byte { return appendReport(nil, improperlyInvoked) }
+
+func appendReport(b []byte, report string) []byte { return append(append(b, report...), 0) }
+
+// reports are those on recipients, in their order, as far as the session came.
+type reports []report
+
+// A report is one on a recipient, with the code of what the host has answered.
+type report struct {
+	text string
+	code int
 }
 
-// reports are handed out when the delivery is over.
-type reports struct{ text bytes.Buffer }
+func (r *reports) add(text string, code int) { *r = append(*r, report{text, code}) }
 
-func (r *reports) add(report string) {
-	r.text.WriteString(report)
-	r.text.WriteByte(0)
-}
-
-// deliver adds reports on recipients, and returns the one on the message.
-func (c Config) deliver(ctx context.Context, d Delivery, r *reports) string {
+// deliver returns the report on the message, and those on recipients.
+func (c Config) deliver(ctx context.Context, d Delivery) (message string, r reports) {
 	s, err := c.settings()
 	if err != nil {
-		return c.withoutSettings()
+		return c.withoutSettings(), nil
 	}
 	if smtp.HasLineBreak(d.Sender) {
-		return senderWithLineBreak
+		return senderWithLineBreak, nil
 	}
 	to, err := s.routes.Destination(d.Host)
 	if err != nil {
-		return badRoute
+		return badRoute, nil
 	}
 	own, err := c.Own()
 	if err != nil {
-		return noResources
+		return noResources, nil
 	}
 	found := noConnection
 	for address, err := range c.hosts(ctx, to, own) {
 		if err != nil {
-			return lookupReport(err, to.Host)
+			return lookupReport(err, to.Host), nil
 		}
-		report, final := c.talk(ctx, s, endpoint{netip.AddrPortFrom(address, to.Port), s.name}, d, r)
+		report, final := c.talk(ctx, s, endpoint{netip.AddrPortFrom(address, to.Port), s.name}, d, &r)
 		if final {
-			return report
+			return report, r
 		}
 		if found == noConnection {
 			found = report
 		}
 	}
-	return found
+	return found, nil
 }
 
 // withoutSettings tells why there are no settings: often there is no home at all.

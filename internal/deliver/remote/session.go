@@ -20,7 +20,8 @@ import (
 //	        text          less than 400
 //	        QUIT          not waited for
 //
-// The commands from MAIL to DATA are sent at once where the host has PIPELINING.
+// The commands from MAIL to DATA are sent at once where the host has PIPELINING, or in
+// a few pieces if there are many recipients.
 // A code of 400 to 499 is a refusal for now, a higher one a refusal for good.
 type session struct {
 	*smtp.Client
@@ -65,9 +66,12 @@ var errStale = errors.New("stale session")
 // answers, so that it can be expected to take another.
 func (s *session) send(d Delivery, r *reports) (report string, usual bool, err error) {
 	p := s.partner()
-	atOnce, err := s.ask(d)
-	if err != nil {
+	if err := s.Mail(path(d.Sender)); err != nil {
 		return "", false, err
+	}
+	named := 0 // recipients for whom there is a command
+	if s.Pipelining() {
+		named = s.name(d.Recipients, 0, len("MAIL FROM:<>\r\n")+len(path(d.Sender)))
 	}
 	mail, err := s.Reply()
 	if s.messages > 0 && (err != nil || mail.Code != 250) {
@@ -82,12 +86,15 @@ func (s *session) send(d Delivery, r *reports) (report string, usual bool, err e
 	}
 	usual = mail.Code == 250
 	anybody := false
-	for _, recipient := range d.Recipients {
-		report, code, err := s.recipient(recipient, atOnce)
+	for i, recipient := range d.Recipients {
+		if i == named {
+			named = s.name(d.Recipients, i, 0)
+		}
+		report, code, err := s.recipient(recipient)
 		if err != nil {
 			return "", false, err
 		}
-		r.add(report)
+		r.add(report, code)
 		anybody = anybody || report == recipientAccepted
 		usual = usual && (code == 250 || code == 251 || code >= 400 && code < 560)
 	}
@@ -95,7 +102,7 @@ func (s *session) send(d Delivery, r *reports) (report string, usual bool, err e
 		s.Skip()
 		return "DGiving up on " + p.said("", smtp.Reply{}), false, nil
 	}
-	if !atOnce {
+	if !s.Pipelining() {
 		s.Data()
 	}
 	data, err := s.Reply()
@@ -116,36 +123,33 @@ func (s *session) send(d Delivery, r *reports) (report string, usual bool, err e
 	return "K" + p.said(" accepted message", text), usual && data.Code == 354 && text.Code == 250, nil
 }
 
-// maxAtOnce is how long a sender and recipients may be together for all commands to be
-// sent at once, in bytes. The replies to them fit into the buffers of a connection.
+// maxAtOnce is how long commands may be that are sent at once, in bytes, unless it is one
+// for a recipient. The replies to them fit into the buffers of a connection.
 const maxAtOnce = 4 << 10
 
-// ask gives the first command, or all of them, up to DATA, if the host takes them so.
-func (s *session) ask(d Delivery) (atOnce bool, err error) {
-	size := len(d.Sender)
-	for _, recipient := range d.Recipients {
-		size += len(recipient) + len("RCPT TO:<>")
+// name gives the commands for recipients from a place on: for one; or for as many as are
+// sent at once, besides size bytes, where the host takes them so, and behind the last
+// one DATA. It returns the place of the first that is left.
+func (s *session) name(recipients []string, from, size int) (to int) {
+	size += len("DATA\r\n")
+	for to = from; to < len(recipients); to++ {
+		recipient := path(recipients[to])
+		size += len("RCPT TO:<>\r\n") + len(recipient)
+		if to > from && (!s.Pipelining() || size > maxAtOnce) {
+			return to
+		}
+		s.Recipient(recipient) // with a line break it is no command
 	}
-	if err := s.Mail(path(d.Sender)); err != nil {
-		return false, err
+	if s.Pipelining() {
+		s.Data()
 	}
-	if !s.Pipelining() || size > maxAtOnce {
-		return false, nil
-	}
-	for _, recipient := range d.Recipients {
-		s.Recipient(path(recipient)) // with a line break it is no command
-	}
-	return true, s.Data()
+	return to
 }
 
-// recipient names a recipient to the host, unless that has been done, and returns the
-// report, and the code of the answer.
-func (s *session) recipient(recipient string, named bool) (report string, code int, err error) {
+// recipient returns the report on a recipient who was named, and the code of the answer.
+func (s *session) recipient(recipient string) (report string, code int, err error) {
 	if smtp.HasLineBreak(recipient) {
 		return recipientWithLineBreak, 553, nil
-	}
-	if !named {
-		s.Recipient(path(recipient))
 	}
 	reply, err := s.Reply()
 	switch {

@@ -111,6 +111,7 @@ type peer struct {
 	replies      map[string]string
 	unresponsive bool
 	messages     int // after so many it is gone; 0 means that it stays
+	recipients   int // of a message at most; 0 means any number
 
 	conversations []*conversation
 }
@@ -153,12 +154,19 @@ func (p *peer) talk(conn net.Conn, c *conversation) {
 	if !say("", "") {
 		return
 	}
+	named := 0
 	for messages := 0; ; {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			return
 		}
 		verb, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		if verb == "RCPT" {
+			if named++; p.recipients > 0 && named > p.recipients {
+				io.WriteString(conn, "452 too many\r\n")
+				continue
+			}
+		}
 		if !say(verb, strings.TrimRight(line, "\r\n")) {
 			return
 		}

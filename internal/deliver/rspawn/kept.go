@@ -3,6 +3,7 @@ package rspawn
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -25,7 +26,7 @@ const (
 // its connection serves one after the other.
 //
 // A request has the arguments as its fields and the message as its file; the reply is
-// what would be printed.
+// what would be printed, for each recipient as if he were alone.
 type Kept struct {
 	pool *resident.Pool
 	run  Runner
@@ -51,22 +52,36 @@ func (k *Kept) Close() { k.pool.Close() }
 
 // Deliver carries out one delivery.
 func (k *Kept) Deliver(d spawner.Delivery) string {
+	texts, done := k.ask([]string{d.Host, d.Sender, d.Recipient}, d.Message)
+	if !done {
+		return k.run.Deliver(d)
+	}
+	return texts[0]
+}
+
+// ask has a message delivered, and returns the text of the report on each recipient.
+// False means that nothing was done, and that each delivery needs a process of its own.
+func (k *Kept) ask(fields []string, message *os.File) (texts []string, done bool) {
 	process := k.enter()
 	reply, err := k.pool.Call(strconv.Itoa(process), func() child.Command {
 		return child.Command{Args: []string{k.run.name}, Dir: k.run.dir}
-	}, resident.Request{Fields: []string{d.Host, d.Sender, d.Recipient}, Files: []*os.File{d.Message}})
+	}, resident.Request{Fields: fields, Files: []*os.File{message}})
 	k.leave(process)
+	recipients := fields[2:]
 	switch {
 	case errors.Is(err, resident.ErrClassic):
-		return k.run.Deliver(d)
+		return nil, false
 	case errors.Is(err, resident.ErrRefused):
-		return "Zqmail-remote is out of resources. (#4.3.0)\n"
-	case err != nil, len(reply) != 1:
-		return report(child.Status{Crashed: true}, nil)
+		return slices.Repeat([]string{"Zqmail-remote is out of resources. (#4.3.0)\n"}, len(recipients)), true
+	case err != nil, len(reply) != len(recipients):
+		return slices.Repeat([]string{report(child.Status{Crashed: true}, nil)}, len(recipients)), true
 	}
-	var o output
-	o.Write([]byte(reply[0]))
-	return o.merge()
+	for _, printed := range reply {
+		var o output
+		o.Write([]byte(printed))
+		texts = append(texts, o.merge())
+	}
+	return texts, true
 }
 
 // enter chooses the process: the first that has room.

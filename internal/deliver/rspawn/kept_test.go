@@ -31,9 +31,29 @@ func TestMain(m *testing.M) {
 			panic("as asked")
 		}
 		text, _ := io.ReadAll(r.Files[0])
+		if len(r.Fields) > 3 {
+			return group(r.Fields[2:])
+		}
 		return []string{fmt.Sprintf("r%d %s|%s\x00Kaccepted\n\x00", os.Getpid(), strings.Join(r.Fields, " "), text)}
 	})
 	os.Exit(0)
+}
+
+// group says what became of several recipients. What becomes of each, his name tells.
+func group(recipients []string) (printed []string) {
+	for _, r := range recipients {
+		printed = append(printed, map[string]string{
+			"accepted": "rone of " + fmt.Sprint(len(recipients)) + "\x00K\n\x00",
+			"refused":  "hno\n\x00K\n\x00",
+			"later":    "snot now\n\x00K\n\x00",
+			"lost":     "Zconnection died\n\x00",
+			"silent":   "",
+		}[strings.TrimRight(r[:strings.IndexByte(r, '@')], "0123456789")])
+	}
+	if strings.HasPrefix(recipients[0], "short") {
+		return printed[1:]
+	}
+	return printed
 }
 
 // install puts the test in the place of qmail-remote.

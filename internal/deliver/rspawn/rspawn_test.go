@@ -54,7 +54,7 @@ func TestReport(t *testing.T) {
 // program makes a stand-in for qmail-remote.
 func program(t *testing.T, home, name, text string) {
 	t.Helper()
-	for _, dir := range []string{"bin", "queue/mess", "queue/lock"} {
+	for _, dir := range []string{"bin", "control", "queue/mess", "queue/lock"} {
 		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}

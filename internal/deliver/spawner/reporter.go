@@ -46,29 +46,35 @@ func (r *reporter) begin(delivery uint32) (refusal string) {
 	return ""
 }
 
-// end reports a delivery that ran. Its number is free before the report is out,
+// end reports deliveries that ran. The number of one is free before its report is out,
 // since it may be used again at once.
-func (r *reporter) end(delivery uint32, text string) {
+func (r *reporter) end(reports ...spawn.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(delivery, text)
-	r.inUse[delivery] = false
+	for _, report := range reports {
+		r.add(report)
+		r.inUse[report.Delivery] = false
+	}
 	r.write()
 }
 
 // refuse reports a command that did not become a delivery.
-func (r *reporter) refuse(delivery uint32, text string) {
+func (r *reporter) refuse(report spawn.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(delivery, text)
+	r.add(report)
 	r.write()
 }
 
-func (r *reporter) add(delivery uint32, text string) {
+func (r *reporter) add(report spawn.Report) {
 	for len(r.waiting) > maxWaiting {
-		r.room.Wait()
+		if r.writing {
+			r.room.Wait()
+		} else {
+			r.write()
+		}
 	}
-	r.waiting = spawn.Report{Delivery: delivery, Text: text}.Append(r.waiting, r.width)
+	r.waiting = report.Append(r.waiting, r.width)
 }
 
 // write writes what waits, unless somebody is at it, who will then.

@@ -7,6 +7,9 @@
 // run are waited for. If nobody reads the reports any more, the deliveries still
 // run to their end.
 //
+// Commands that have come together may be carried out together, by a Combiner: several
+// recipients of a message in one. Nothing is waited for to that end.
+//
 // What a command names is checked before anything is done with it: the delivery
 // number, the name of the message (digits and a slash), and that the message is a
 // regular file of qmailq's. Each delivery opens the message anew, so that it has a
@@ -45,7 +48,24 @@ type Spawner struct {
 	// Deliver carries out a delivery and returns the text of its report. It is
 	// called by many goroutines.
 	Deliver func(Delivery) string
+
+	// Combiner, if there is one, carries out several deliveries in one.
+	Combiner Combiner
 }
+
+// A Combiner carries out several deliveries of a message in one.
+type Combiner interface {
+	// Groups divides commands into groups, each of which shall be carried out in
+	// one. Those in a group have the same message, and recipients with hosts.
+	Groups([]spawn.Command) [][]spawn.Command
+	// DeliverGroup carries out a group of two or more and returns the texts of the
+	// reports. False means that nothing was done, and that each delivery is to be
+	// carried out by itself.
+	DeliverGroup(message *os.File, group []spawn.Command) (texts []string, done bool)
+}
+
+// maxTogether is how many commands that have come together are looked at together.
+const maxTogether = 1000
 
 // filesPerDelivery is how many descriptors a delivery takes: its message and the
 // two ends of a pipe; one is spare.
@@ -78,12 +98,66 @@ func (s Spawner) Serve(commands io.Reader, reports io.Writer) error {
 		if err != nil {
 			return nil
 		}
-		if text := r.begin(c.Delivery); text != "" {
-			r.refuse(c.Delivery, text)
-			continue
+		var begun []spawn.Command
+		for {
+			if text := r.begin(c.Delivery); text != "" {
+				r.refuse(spawn.Report{Delivery: c.Delivery, Text: text})
+			} else {
+				begun = append(begun, c)
+			}
+			if s.Combiner == nil || len(begun) == maxTogether || !in.Ready() {
+				break
+			}
+			if c, err = in.Next(); err != nil {
+				break // which the next one will say as well
+			}
 		}
-		deliveries.Go(func() { r.end(c.Delivery, s.carryOut(c)) })
+		for _, group := range s.groups(begun) {
+			deliveries.Go(func() { s.carryOutGroup(group, r, deliveries) })
+		}
 	}
+}
+
+func (s Spawner) groups(list []spawn.Command) [][]spawn.Command {
+	if s.Combiner != nil && len(list) > 1 {
+		return s.Combiner.Groups(list)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return [][]spawn.Command{list}
+}
+
+// carryOutGroup carries out a group, in one if that can be, and reports.
+func (s Spawner) carryOutGroup(group []spawn.Command, r *reporter, deliveries *crew.Crew) {
+	alone := func(c spawn.Command) { r.end(spawn.Report{Delivery: c.Delivery, Text: s.carryOut(c)}) }
+	if len(group) > 1 {
+		if reports, done := s.combine(group); done {
+			r.end(reports...)
+			return
+		}
+		for _, c := range group[1:] {
+			deliveries.Go(func() { alone(c) })
+		}
+	}
+	alone(group[0])
+}
+
+// combine carries out a group in one.
+func (s Spawner) combine(group []spawn.Command) (reports []spawn.Report, done bool) {
+	if checkName(group[0].Message) != "" {
+		return nil, false
+	}
+	message, text := s.open(group[0].Message)
+	if text != "" {
+		return nil, false
+	}
+	defer message.Close()
+	texts, done := s.Combiner.DeliverGroup(message, group)
+	for i, text := range texts {
+		reports = append(reports, spawn.Report{Delivery: group[i].Delivery, Text: text})
+	}
+	return reports, done
 }
 
 // carryOut checks a command and does what it asks for.

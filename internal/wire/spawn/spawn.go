@@ -132,6 +132,25 @@ func (c Command) Append(b []byte, w Width) []byte {
 	return b
 }
 
+// Ready tells whether a whole command has come already, so that Next returns at once.
+func (c *Commands) Ready() bool { return whole(c.in, c.width, 3) }
+
+// whole tells whether a number, and behind it as many texts, have come.
+func whole(in *bufio.Reader, w Width, texts int) bool {
+	come, _ := in.Peek(in.Buffered())
+	if len(come) <= int(w) {
+		return false
+	}
+	for come = come[w:]; texts > 0; texts-- {
+		end := bytes.IndexByte(come, 0)
+		if end < 0 {
+			return false
+		}
+		come = come[end+1:]
+	}
+	return true
+}
+
 // A Report tells qmail-send how a delivery ended.
 type Report struct {
 	Delivery uint32
@@ -208,10 +227,7 @@ func (r *Reports) Next() (Report, error) {
 
 // Ready tells whether a whole report has come already, so that Next returns at
 // once.
-func (r *Reports) Ready() bool {
-	come, _ := r.in.Peek(r.in.Buffered())
-	return len(come) > int(r.width) && bytes.IndexByte(come[r.width:], 0) >= 0
-}
+func (r *Reports) Ready() bool { return whole(r.in, r.width, 1) }
 
 // readText reads up to a NUL, and tells whether text was cut to max bytes.
 func readText(in *bufio.Reader, max int) (text string, cut bool, err error) {

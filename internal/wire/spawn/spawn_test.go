@@ -102,6 +102,29 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// TestCommandsReady: the same of commands.
+func TestCommandsReady(t *testing.T) {
+	for _, c := range []struct {
+		width Width
+		in    string
+		want  []bool // before each command
+	}{
+		{Classic, "\x071\x00s\x00r\x00\x08\x00\x00\x00", []bool{false, true, false}},
+		{Classic, "\x071\x00s\x00r\x00\x081\x00s\x00r", []bool{false, false}},
+		{Classic, "\x071\x00s\x00r\x00\x00\x00\x00", []bool{false, false}},
+		{Wide, "\x00\x00\x00\x001\x00s\x00r\x00\x00\x00\x00\x01\x00\x00\x00", []bool{false, true, false}},
+		{Wide, "\x00\x00\x00\x001\x00s\x00r\x00\x00\x00\x00", []bool{false, false}},
+	} {
+		r := NewCommands(strings.NewReader(c.in), c.width)
+		for i, want := range c.want {
+			if got := r.Ready(); got != want {
+				t.Errorf("%q: ready %v before command %d", c.in, got, i)
+			}
+			r.Next()
+		}
+	}
+}
+
 func TestNULIsCut(t *testing.T) {
 	if got := (Report{1, "Ka\x00b"}).Append(nil, Classic); string(got) != "\x01Ka\x00" {
 		t.Errorf("%q", got)
