@@ -70,6 +70,10 @@ conformance: ## the conformance suite in ../shared against a fresh private insta
 privileges: ## hostile users, parents, clients and mail against a whole installation, the long form (root)
 	GOQMAIL_PRIVILEGES=long $(GO) test -count=1 -timeout 30m -v ./internal/integration/privileges
 
+.PHONY: kills
+kills: ## kill processes at random under load for KILLS=10m; nothing may be lost (root)
+	GOQMAIL_KILLS=$(or $(KILLS),10m) $(GO) test -count=1 -timeout 60m -v ./internal/integration/kills
+
 .PHONY: swap
 swap: ## put each program in the place of its namesake in the C qmail in C=HOME, and the other way round (root)
 	GOQMAIL_C_HOME=$(C) $(GO) test -count=1 -v ./internal/integration/swap
