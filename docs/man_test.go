@@ -32,8 +32,8 @@ var shared = map[string][]string{
 }
 
 // elsewhere are the manual pages of others that ours may refer to.
-var elsewhere = words("Mail.1 biff.1 elm.1 getent.1 mkpasswd.1 pine.1 tcprules.1 tcpserver.1 " +
-	"flock.2 asctime.3 crypt.3 syslog.3 cdb.5 nsswitch.conf.5 passwd.5 resolv.conf.5 shadow.5 inetd.8 multilog.8")
+var elsewhere = words("Mail.1 biff.1 elm.1 getent.1 mkpasswd.1 passwd.1 pine.1 tcprules.1 tcpserver.1 " +
+	"flock.2 asctime.3 crypt.3 syslog.3 cdb.5 nsswitch.conf.5 passwd.5 resolv.conf.5 shadow.5 inetd.8 multilog.8 sudo.8")
 
 // notOurs are variables that pages mention and no program of ours reads: those for the
 // programs that ours start, and those of C programs and systems around.

@@ -96,8 +96,7 @@ func (p Plan) copies() ([]Entry, error) {
 		mode    uint32
 	}{
 		{"docs/man/*.[1-8]", Page, func(f string) string { return "man/man" + f[len(f)-1:] }, 0o644},
-		{"docs/*.md", Document, func(string) string { return "doc" }, 0o644},
-		{"README.md", Document, func(string) string { return "doc" }, 0o644},
+		{"docs/*.md", Document, func(string) string { return "doc" }, 0o644}, // README.md, which leads, is among them
 		{"conf-templates/boot/*", BootScript, func(string) string { return "boot" }, 0o755},
 	} {
 		files, err := filepath.Glob(filepath.Join(p.Sources, c.pattern))

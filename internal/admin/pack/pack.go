@@ -98,7 +98,7 @@ func (j *job) tarball() (string, error) {
 			return "", err
 		}
 	}
-	for _, pattern := range []string{"README.md", "LICENSE", "docs/*.md", "docs/man/*.[1-8]", "docs/design/*.md", "docs/changelog/*.md", "conf-templates/*.sh", "conf-templates/*/*"} {
+	for _, pattern := range []string{"README.md", "LICENSE", "docs/*.md", "docs/man/*.[1-8]", "docs/design/*.md", "docs/changelog/*.md", "conf-templates/*.sh", "conf-templates/*.md", "conf-templates/*/*", "conf-templates/*/*/*"} {
 		files, err := filepath.Glob(filepath.Join(j.Sources, pattern))
 		if err != nil {
 			return "", err
