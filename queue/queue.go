@@ -52,11 +52,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"goqmail/internal/host/durable"
 )
 
 const (
@@ -114,7 +115,7 @@ type Queue struct {
 	split uint64
 	mess  place         // what mess was when its subdirectories were counted
 	begun atomic.Uint64 // how many entries this process has begun
-	syncs sync.Map      // from directory to *sharedSync
+	syncs durable.Shared
 }
 
 // usualSplit is how a queue is split that does not say otherwise.

@@ -6,7 +6,8 @@
 //  1. tmp/NAME is created, under a name that nobody else uses
 //  2. the message is written to it, and synced
 //  3. it is linked to new/NAME: now a reader can see it, whole
-//  4. new is synced: now a power cut does not lose it
+//  4. new is synced: now a power cut does not lose it; deliveries of one process
+//     into the same maildir at the same time share such syncs
 //  5. tmp/NAME is removed
 //
 // An error before step 3 leaves nothing behind; nobody ever sees a part of a
@@ -50,13 +51,14 @@ var (
 )
 
 // Names makes unique names. One is shared by all deliveries of a process, at the
-// same time if need be.
+// same time if need be, and they share their syncs of new too.
 type Names struct {
 	Host string // name of this host
 	PID  int
 	Now  func() time.Time
 
 	deliveries atomic.Uint64
+	syncs      durable.Shared
 }
 
 // next returns the name for a delivery.
@@ -91,7 +93,7 @@ func Deliver(dir string, names *Names, message io.Reader) error {
 	if err := write(f, message, overdue); err != nil {
 		return err
 	}
-	return publish(tmp, dir+"/new", name)
+	return names.publish(tmp, dir+"/new", name)
 }
 
 // enter tells whether a process could make the maildir its working directory.
@@ -148,11 +150,11 @@ func (p *punctual) Write(b []byte) (int, error) {
 }
 
 // publish links the file to its name in new and makes that durable.
-func publish(tmp, dir, name string) error {
+func (n *Names) publish(tmp, dir, name string) error {
 	if err := os.Link(tmp, dir+"/"+name); err != nil {
 		return err
 	}
-	err := durable.Names(dir, tmp)
+	err := n.syncs.Sync(dir, func() error { return durable.Names(dir, tmp) })
 	if err != nil {
 		os.Remove(dir + "/" + name)
 	}

@@ -10,7 +10,8 @@
 //	!  a file could not be removed
 //	x  refused: no such request
 //
-// Requests are answered one after another, in order. Whatever is not exactly one
+// Requests are carried out one after another, in order; the answers to those that have
+// come together leave together. Whatever is not exactly one
 // of the two forms is refused. Since qmail-send may be in anybody's hands, a
 // request cannot name anything but a number.
 //
@@ -20,6 +21,7 @@ package clean
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"io/fs"
 	"os"
@@ -46,6 +48,7 @@ func Serve(dir string, requests io.Reader, answers io.Writer, now func() time.Ti
 		return err
 	}
 	r := bufio.NewReaderSize(requests, 4<<10)
+	w := bufio.NewWriterSize(answers, 1<<10)
 	for n := 0; ; n++ {
 		if n%interval == 0 {
 			removeOld(filepath.Join(dir, "pid"), now())
@@ -54,7 +57,11 @@ func Serve(dir string, requests io.Reader, answers io.Writer, now func() time.Ti
 		if !ok {
 			return nil
 		}
-		if _, err := answers.Write([]byte{answer(q, request)}); err != nil {
+		w.WriteByte(answer(q, request)) // an error is told by Flush
+		if waiting, _ := r.Peek(r.Buffered()); bytes.IndexByte(waiting, 0) >= 0 {
+			continue
+		}
+		if err := w.Flush(); err != nil {
 			return err
 		}
 	}

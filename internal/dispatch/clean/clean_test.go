@@ -3,12 +3,14 @@ package clean
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"goqmail/queue"
@@ -107,7 +109,7 @@ func TestPid(t *testing.T) {
 		os.RemoveAll(filepath.Join(dir, "pid"))
 		os.Mkdir(filepath.Join(dir, "pid"), 0o755)
 		answered := 0
-		ask := strings.NewReader(strings.Repeat("foop/1\x00", c.requests))
+		ask := iotest.OneByteReader(strings.NewReader(strings.Repeat("foop/1\x00", c.requests)))
 		err := Serve(dir, ask, writerFunc(func([]byte) (int, error) {
 			if answered++; answered == 1 {
 				put("late", queue.Ossified)
@@ -126,10 +128,27 @@ func TestNobodyListens(t *testing.T) {
 	for _, name := range everything {
 		queuetest.Put(t, dir, name, "")
 	}
-	err := Serve(dir, strings.NewReader("foop/1\x00foop/457\x00"), writerFunc(func([]byte) (int, error) { return 0, os.ErrClosed }), time.Now)
+	err := Serve(dir, iotest.OneByteReader(strings.NewReader("foop/1\x00foop/457\x00")), writerFunc(func([]byte) (int, error) { return 0, os.ErrClosed }), time.Now)
 	if !errors.Is(err, os.ErrClosed) || len(queuetest.Files(t, dir)) != len(everything) {
 		t.Errorf("%v, left %v", err, queuetest.Files(t, dir))
 	}
+}
+
+// TestTogether: what has come together is answered together, and nobody waits for an
+// answer until somebody has asked for the rest of something else.
+func TestTogether(t *testing.T) {
+	dir := queuetest.New(t, 23)
+	requests, ask := io.Pipe()
+	answers, answer := io.Pipe()
+	go Serve(dir, requests, answer, time.Now)
+	for _, c := range []struct{ ask, want string }{{"foop/1\x00foop/2\x00todo", "++"}, {"/3\x00", "+"}} {
+		ask.Write([]byte(c.ask))
+		var got [10]byte
+		if n, _ := answers.Read(got[:]); string(got[:n]) != c.want {
+			t.Errorf("%q answered %q", c.ask, got[:n])
+		}
+	}
+	ask.Close()
 }
 
 type writerFunc func([]byte) (int, error)

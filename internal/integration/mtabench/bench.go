@@ -22,9 +22,10 @@ import (
 // A bench has what all workloads use.
 type bench struct {
 	options
-	dir    string // of our own
-	user   account.User
-	qmaild account.User
+	dir  string // of our own
+	user account.User
+
+	qmaild, qmailq, qmails account.User
 
 	interrupted chan os.Signal // INT or TERM: to put all back, and end
 }
@@ -43,8 +44,10 @@ func newBench(o options) (*bench, error) {
 	if b.user, err = account.LookupUser(o.user); err != nil {
 		return nil, err
 	}
-	if b.qmaild, err = account.LookupUser("qmaild"); err != nil {
-		return nil, err
+	for name, u := range map[string]*account.User{"qmaild": &b.qmaild, "qmailq": &b.qmailq, "qmails": &b.qmails} {
+		if *u, err = account.LookupUser(name); err != nil {
+			return nil, err
+		}
 	}
 	if b.dir, err = os.MkdirTemp("", "mtabench"); err != nil {
 		return nil, err

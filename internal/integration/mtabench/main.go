@@ -103,6 +103,11 @@ func run(o options, only string, homes []string) (err error) {
 			}
 		}
 		report(w.name, suites, results)
+		for _, s := range suites {
+			if err := s.purge(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

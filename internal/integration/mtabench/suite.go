@@ -125,16 +125,19 @@ func (s *suite) send() (*tree, error) {
 }
 
 // running waits until qmail-send has said that it runs.
-func (s *suite) running() error {
-	for range 1000 {
-		if text, _ := os.ReadFile(s.log); strings.Contains(string(text), "status:") {
+func (s *suite) running() error { return s.logged("status:") }
+
+// logged waits until a text is in the log.
+func (s *suite) logged(text string) error {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
+		if log, _ := os.ReadFile(s.log); strings.Contains(string(log), text) {
 			return nil
 		}
-		if err := s.b.sleep(10 * time.Millisecond); err != nil {
+		if err := s.b.sleep(5 * time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return errors.New("qmail-send does not run")
+	return fmt.Errorf("%q is not in the log after 5 minutes", text)
 }
 
 // drained waits until nothing is in the queue. It looks whether there is anything, not

@@ -46,6 +46,7 @@ var workloads = []workload{
 	{"inject-4", "qmail-inject to a Maildir, four at a time", func(b *bench, s *suite) (result, error) { return inject(b, s, 4) }},
 	{"smtp-maildir", "messages of 1 KB by SMTP to a Maildir, end to end, 10 sessions", smtpMaildir},
 	{"pop3", "RETR of 1000 messages of 1 KB", pop3},
+	{"million", "1000000 deferred messages: from the start of qmail-send to the first delivery (per second: messages looked at)", million},
 	{"idle", "nothing for 10 seconds after the start (the rate means nothing; CPU is that of all 10)", idle},
 }
 

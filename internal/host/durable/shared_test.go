@@ -1,4 +1,4 @@
-package queue
+package durable
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"testing/synctest"
 )
 
-// TestSharedSync: whatever the timing, a sync that a caller returns from began after
+// TestShared: whatever the timing, a sync that a caller returns from began after
 // the caller's change, and there are fewer syncs than callers.
-func TestSharedSync(t *testing.T) {
-	var s sharedSync
+func TestShared(t *testing.T) {
+	var s Shared
 	var changes, durable, syncs atomic.Int64
 	atOnce := atomic.Int64{}
 	sync1 := func() error {
@@ -34,7 +34,7 @@ func TestSharedSync(t *testing.T) {
 		all.Go(func() {
 			for range times {
 				mine := changes.Add(1)
-				if err := s.Sync(sync1); err != nil {
+				if err := s.Sync("dir", sync1); err != nil {
 					t.Error(err)
 				}
 				if got := durable.Load(); got < mine {
@@ -45,26 +45,26 @@ func TestSharedSync(t *testing.T) {
 	}
 	all.Wait()
 	t.Logf("%d syncs for %d callers", syncs.Load(), callers*times)
-	if s.running || s.next != nil {
+	if len(s.busy) > 0 {
 		t.Error("something still waits")
 	}
 }
 
-// TestSharedSyncJoins: those who come while a sync runs share the next one; and one
+// TestSharedJoins: those who come while a sync runs share the next one; and one
 // that fails fails them all, without another try.
-func TestSharedSyncJoins(t *testing.T) {
+func TestSharedJoins(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range []struct {
 		result error
 		syncs  int64
 	}{{nil, 2}, {broken, 1}} {
 		synctest.Test(t, func(t *testing.T) {
-			var s sharedSync
+			var s Shared
 			var syncs atomic.Int64
 			goOn := make(chan bool)
 			results := make(chan error, 6)
 			call := func() {
-				results <- s.Sync(func() error {
+				results <- s.Sync("dir", func() error {
 					syncs.Add(1)
 					<-goOn
 					return c.result
@@ -85,7 +85,7 @@ func TestSharedSyncJoins(t *testing.T) {
 			if syncs.Load() != c.syncs {
 				t.Errorf("%d syncs, want %d", syncs.Load(), c.syncs)
 			}
-			if err := s.Sync(func() error { return nil }); err != nil {
+			if err := s.Sync("dir", func() error { return nil }); err != nil {
 				t.Errorf("later: %v", err)
 			}
 		})
