@@ -25,7 +25,6 @@ const (
 
 func main() {
 	process.Start(process.KeepUmask)
-	process.Conceal() // it knows a password
 	err := run()
 	if err != checkpassword.ErrRefused { // who that was, qmail-popup tells
 		dialog.Warner("qmail-checkpassword", 2, 0)(err.Error())

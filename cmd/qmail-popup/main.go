@@ -14,7 +14,6 @@ import (
 
 func main() {
 	process.Start(process.KeepUmask)
-	process.Conceal() // it knows a password
 	in, out := dialog.Descriptor{FD: 0, Timeout: pop3.Timeout}, dialog.Descriptor{FD: 1, Timeout: pop3.Timeout}
 	if len(os.Args) < 3 {
 		out.Write([]byte(popup.Usage))

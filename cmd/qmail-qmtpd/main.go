@@ -20,7 +20,6 @@ const program = "qmail-qmtpd"
 
 func main() {
 	process.Start(0o022)
-	process.Conceal()
 	server, err := listen.Prepare(listen.Service{
 		Program:  program,
 		User:     "qmaild",

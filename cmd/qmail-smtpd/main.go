@@ -17,7 +17,6 @@ const program = "qmail-smtpd"
 
 func main() {
 	process.Start(0o022)
-	process.Conceal()
 	server, err := listen.Prepare(listen.Service{
 		Program:  program,
 		User:     "qmaild",

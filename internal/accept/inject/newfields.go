@@ -25,7 +25,7 @@ func (m *message) writeNewFields(w io.Writer) error {
 		fmt.Fprintf(w, "%sDate: %s\n", resent, date822.Format(m.Now))
 	}
 	if lacks("Message-ID") {
-		fmt.Fprintf(w, "%sMessage-ID: <%s.%d.qmail@%s>\n", resent, m.Now.UTC().Format("20060102150405"), m.PID, m.IDHost)
+		fmt.Fprintf(w, "%sMessage-ID: <%s.%d.qmail@%s>\n", resent, m.Now.UTC().Format("20060102150405"), m.PID, quote.OneLine(m.IDHost))
 	}
 	if lacks("From") {
 		from, err := m.defaultFrom()

@@ -9,7 +9,7 @@ import (
 )
 
 // A trace is the lines that say how a message came here, newlines included. A
-// newline in an address becomes an underscore in them.
+// line break in an address becomes an underscore in them.
 type trace struct {
 	deliveredTo string // Delivered-To: local@domain
 	returnPath  string // Return-Path: <sender>, quoted
@@ -18,13 +18,11 @@ type trace struct {
 
 func newTrace(d Delivery, now time.Time) trace {
 	return trace{
-		deliveredTo: oneLine("Delivered-To: "+d.Local+"@"+d.Domain) + "\n",
-		returnPath:  oneLine("Return-Path: <"+quote.Address(d.Sender)) + ">\n",
+		deliveredTo: quote.OneLine("Delivered-To: "+d.Local+"@"+d.Domain) + "\n",
+		returnPath:  quote.OneLine("Return-Path: <"+quote.Address(d.Sender)) + ">\n",
 		begun:       now,
 	}
 }
-
-func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "_") }
 
 // fromLine is the From_ line, for mailboxes.
 func (a *attempt) fromLine() string { return mboxrd.FromLine(a.Sender, a.begun) }

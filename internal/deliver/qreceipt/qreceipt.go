@@ -14,7 +14,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strings"
 
 	"goqmail/internal/mail/address"
 	"goqmail/internal/mail/fold"
@@ -66,14 +65,13 @@ func (r Receipt) Answer(message io.Reader) error {
 // notice is the message that is sent. An address is one line of it, whatever bytes it
 // has.
 func (r Receipt) notice(messageID string) string {
-	oneLine := strings.NewReplacer("\n", "_").Replace
-	sender := oneLine(quote.Address(r.Sender))
+	sender := quote.OneLine(quote.Address(r.Sender))
 	text := "From: DELIVERY NOTICE SYSTEM <" + sender + ">\n" +
 		"To: <" + sender + ">\n" +
 		"Subject: success notice\n" +
 		"\n" +
 		"Hi! This is the qreceipt program. Your message was delivered to the\n" +
-		"following address: " + oneLine(r.Target) + ". Thanks for asking.\n"
+		"following address: " + quote.OneLine(r.Target) + ". Thanks for asking.\n"
 	if messageID != "" {
 		text += "Your " + messageID
 	}

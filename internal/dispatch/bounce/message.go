@@ -73,11 +73,11 @@ func (o Office) Write(w io.Writer, sender string, notes, message io.Reader, now 
 	steps := []io.Reader{
 		strings.NewReader("Date: " + date822.Format(now) + "\n" +
 			"From: " + quote.Local(o.From) + "@" + o.Host + "\n" +
-			"To: " + quote.Address(to) + "\n" +
+			"To: " + quote.OneLine(quote.Address(to)) + "\n" +
 			"Subject: failure notice\n\n" +
 			"Hi. This is the qmail-send program at " + o.Host + text),
 		notes,
-		strings.NewReader(below + "Return-Path: <" + quote.Address(verp.Base(sender)) + ">\n"),
+		strings.NewReader(below + "Return-Path: <" + quote.OneLine(quote.Address(verp.Base(sender))) + ">\n"),
 		message,
 	}
 	for _, r := range steps {

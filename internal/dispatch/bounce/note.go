@@ -22,14 +22,18 @@
 // fails ends here: there are no triple bounces.
 package bounce
 
-import "strings"
+import (
+	"strings"
+
+	"goqmail/internal/mail/quote"
+)
 
 // Note is the paragraph about a recipient. The address is as the sender knows it;
 // report is the text of the delivery's report, without its letter.
 func Note(recipient, report string) []byte {
 	note := make([]byte, 0, len(recipient)+len(report)+8)
 	note = append(note, '<')
-	note = append(note, strings.ReplaceAll(recipient, "\n", "_")...)
+	note = append(note, quote.OneLine(recipient)...)
 	note = append(note, ">:\n"...)
 	note = append(note, report...)
 	if report != "" && !strings.HasSuffix(report, "\n") {

@@ -8,6 +8,10 @@
 //   - A panic, or a fatal error of the runtime, ends the process by SIGABRT. By
 //     default it would exit with status 2, which the spawners of C qmail read as
 //     a permanent failure: mail would bounce because of a bug.
+//   - There is no core file, which could have passwords and mail in it, and no other
+//     process of the same user can look into this one or steer it: a server that was
+//     taken over shall not get at the clients of the next one. What is executed from
+//     here may be looked into. A tracer from the beginning, and root, see all.
 //   - SIGPIPE and SIGXFSZ no longer end the process, a write says EPIPE or EFBIG
 //     instead. They are caught rather than ignored, so that programs started
 //     from here (those in .qmail files) begin with the default action, as in C.
@@ -37,19 +41,11 @@ const KeepUmask = -1
 // Start must be the first call of every main.
 func Start(umask int) {
 	debug.SetTraceback("crash")
+	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // cannot fail
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
 	if umask != KeepUmask {
 		unix.Umask(umask)
 	}
-}
-
-// Conceal keeps the other processes of this user from looking into this one or
-// steering it: a server that an attacker has taken over shall not get at the clients of
-// the next one. A program that its user cannot read is out of his reach by itself, but the
-// servers have always been readable. Nor can there be a core file, with passwords in it.
-// What is executed from here is not concealed.
-func Conceal() {
-	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // cannot fail
 }
 
 // Signals returns a channel of the signals that a server is told its duties by:

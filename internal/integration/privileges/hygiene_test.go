@@ -1,13 +1,11 @@
 package privileges
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +56,7 @@ func programs() []program {
 		{name: "sendmail", as: "joe", args: []string{"-fjoe@host.example.org", "--", "r@y.test"}, in: hygieneText, needs: "0"},
 		{name: "forward", as: "joe", args: []string{"r@y.test"}, env: delivery, in: hygieneText, needs: "0"},
 		{name: "condredirect", as: "joe", args: []string{"r@y.test", "/bin/true"}, env: delivery, in: hygieneText, needs: "0"},
-		{name: "preline", as: "joe", args: []string{"/bin/cat"}, env: delivery, in: hygieneText, needs: "0"},
+		{name: "preline", as: "joe", args: []string{"/bin/cat"}, env: delivery, in: hygieneText, needs: "01"},
 		{name: "except", as: "joe", args: []string{"/bin/false"}, in: hygieneText},
 		{name: "bouncesaying", as: "joe", args: []string{"gone", "/bin/false"}, in: hygieneText},
 		{name: "qmail-local", as: "joe", args: []string{"--", "joe", "/mnt/home/joe", "joe", "", "", "host.example.org", "s@x.test", "./Maildir/"}, in: hygieneText, needs: "0"},
@@ -347,73 +345,6 @@ func TestNoArguments(t *testing.T) {
 	}
 	if files := s.QueueFiles(); len(files) > 0 {
 		t.Errorf("queued: %v", files)
-	}
-}
-
-// A sink is a server that takes all mail.
-type sink struct {
-	messages chan string
-	listener net.Listener
-}
-
-func newSink(t *testing.T, address string) *sink {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	must(t, err)
-	k := &sink{messages: make(chan string, 1000), listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go k.serve(conn)
-		}
-	}()
-	return k
-}
-
-// serve takes what it gets for commands, and lines up to a dot for a message.
-func (k *sink) serve(conn net.Conn) {
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	r := bufio.NewReader(conn)
-	io.WriteString(conn, "220 sink ESMTP\r\n")
-	for {
-		line, err := r.ReadString('\n')
-		switch {
-		case err != nil:
-			return
-		case strings.HasPrefix(line, "QUIT"):
-			io.WriteString(conn, "221 bye\r\n")
-			return
-		case !strings.HasPrefix(line, "DATA"):
-			io.WriteString(conn, "250 ok\r\n")
-			continue
-		}
-		io.WriteString(conn, "354 go on\r\n")
-		var text strings.Builder
-		for line = ""; line != ".\r\n"; {
-			text.WriteString(line)
-			if line, err = r.ReadString('\n'); err != nil {
-				return
-			}
-		}
-		k.messages <- text.String()
-		io.WriteString(conn, "250 ok\r\n")
-	}
-}
-
-// take returns what has come since it was called last, as it is on the wire.
-func (k *sink) take() (list []string) {
-	for {
-		select {
-		case m := <-k.messages:
-			list = append(list, m)
-		default:
-			return list
-		}
 	}
 }
 

@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-var oneWord = strings.NewReplacer(" ", "-", "\t", "-", "\n", "-")
+var oneWord = strings.NewReplacer(" ", "-", "\t", "-", "\n", "-", "\r", "-")
 
 // FromLine returns the From_ line for a message, newline included. Spaces, tabs
-// and newlines in the envelope sender become hyphens; the empty sender is
+// and line breaks in the envelope sender become hyphens; the empty sender is
 // MAILER-DAEMON. The date is in UTC.
 func FromLine(sender string, delivered time.Time) string {
 	if sender == "" {

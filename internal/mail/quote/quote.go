@@ -41,6 +41,13 @@ func Address(address string) string {
 	return Local(address[:at]) + address[at:]
 }
 
+// OneLine makes of a text with an address in it, whatever bytes that has, a part of one
+// line: a CR or LF becomes an underscore. A CR counts, since qmail-remote makes a line
+// end of it, like other programs: it could begin a header field, or end a header.
+func OneLine(text string) string { return breaks.Replace(text) }
+
+var breaks = strings.NewReplacer("\n", "_", "\r", "_")
+
 // Needed tells whether a local part can only be written as a quoted-string: it
 // is empty, has a byte that is no atom character, or a dot that is not between
 // two atoms.

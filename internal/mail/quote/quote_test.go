@@ -57,3 +57,9 @@ func FuzzLocal(f *testing.F) {
 		}
 	})
 }
+
+func TestOneLine(t *testing.T) {
+	if got := quote.OneLine("a\r\nb\rc\nd@e"); got != "a__b_c_d@e" {
+		t.Errorf("%q", got)
+	}
+}
