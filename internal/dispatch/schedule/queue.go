@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"iter"
+	"slices"
 
 	"goqmail/queue"
 )
@@ -60,8 +61,10 @@ func (q *Queue) PopDue(now int64) (Entry, bool) {
 
 // sink puts an entry in the place of the first and moves it down to where it
 // belongs.
-func (q *Queue) sink(e Entry) {
-	i := 0
+func (q *Queue) sink(e Entry) { q.sinkFrom(0, e) }
+
+// sinkFrom is sink from another place.
+func (q *Queue) sinkFrom(i int, e Entry) {
 	for {
 		child := 2*i + 1
 		if child >= len(q.entries) {
@@ -85,6 +88,29 @@ func (q *Queue) RunAll(now int64) {
 		q.entries[i].Due, q.entries[i].Saved = now, false
 	}
 }
+
+// Take removes the entries of some messages and returns them, in no particular
+// order. It goes through all of the queue.
+func (q *Queue) Take(of func(queue.Number) bool) (taken []Entry) {
+	left := q.entries[:0]
+	for _, e := range q.entries {
+		if of(e.Number) {
+			taken = append(taken, e)
+		} else {
+			left = append(left, e)
+		}
+	}
+	if q.entries = left; len(taken) == 0 {
+		return nil // in the order it was
+	}
+	for i := len(left)/2 - 1; i >= 0; i-- {
+		q.sinkFrom(i, left[i])
+	}
+	return taken
+}
+
+// Copy returns a copy of the entries, in no particular order.
+func (q *Queue) Copy() []Entry { return slices.Clone(q.entries) }
 
 // All lists the entries in no particular order.
 func (q *Queue) All() iter.Seq[Entry] {

@@ -121,6 +121,33 @@ func TestRunAll(t *testing.T) {
 	}
 }
 
+// TestTake: what is left comes out by time.
+func TestTake(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for size := range 100 {
+		var q Queue
+		for i := range size {
+			q.Push(Entry{Due: r.Int64N(50), Number: queue.Number(i)})
+		}
+		taken := q.Take(func(n queue.Number) bool { return n%3 == 0 })
+		for _, e := range taken {
+			if e.Number%3 != 0 {
+				t.Errorf("took %d", e.Number)
+			}
+		}
+		if len(taken) != (size+2)/3 || q.Len() != size-len(taken) {
+			t.Errorf("of %d took %d, left %d", size, len(taken), q.Len())
+		}
+		last := int64(0)
+		for e, ok := q.PopDue(50); ok; e, ok = q.PopDue(50) {
+			if e.Due < last || e.Number%3 == 0 {
+				t.Errorf("%+v after %d", e, last)
+			}
+			last = e.Due
+		}
+	}
+}
+
 // TestSize: what a waiting message costs is a promise: a million lists fit in 24 MB,
 // and in no more than three times that while the queue grows.
 func TestSize(t *testing.T) {

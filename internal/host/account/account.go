@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -100,6 +101,29 @@ func LookupGroup(name string) (gid uint32, err error) {
 		return 0, fmt.Errorf("group %s: %w", name, err)
 	}
 	return gid, nil
+}
+
+// IsMember tells whether a user is named as a member in the line of a group. The group
+// that is a user's own by the password file does not count.
+func IsMember(uid, group uint32) (bool, error) {
+	user, err := LookupUID(uid)
+	if err == nil {
+		err = Each(GroupFile, func(line string) bool { return names(line, group, user.Name) })
+	}
+	if errors.Is(err, ErrUnknown) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// names tells whether a line of a group file is that of a group and has a member.
+func names(line string, group uint32, member string) bool {
+	f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+	if len(f) < 4 {
+		return false
+	}
+	n, err := strconv.ParseUint(f[2], 10, 32)
+	return err == nil && uint32(n) == group && slices.Contains(strings.Split(f[3], ","), member)
 }
 
 // Each gives the lines of a file to match until it says that it has what it
