@@ -77,6 +77,28 @@ func (l *Lines) TripleBounce(notes string) { l.add("triple bounce: discarding ",
 // End tells that a message leaves the queue.
 func (l *Lines) End(n queue.Number) { l.add("end msg ", n.String(), "\n") }
 
+// Ordered tells what an admin has ordered (qmail-queuectl(8)).
+func (l *Lines) Ordered(uid uint32, what, of string) {
+	l.add("queuectl: uid ")
+	l.number(uint64(uid))
+	l.add(": ", what)
+	if of != "" {
+		l.add(" ")
+		l.safe(of)
+	}
+	l.add("\n")
+}
+
+// OrderedMessage is Ordered about a message.
+func (l *Lines) OrderedMessage(uid uint32, what string, n queue.Number) {
+	l.Ordered(uid, what+" msg "+n.String(), "")
+}
+
+// Requeued tells that a message was queued anew for the recipients that were left.
+func (l *Lines) Requeued(n queue.Number, qp int) {
+	l.add("queuectl: requeued msg ", n.String(), " qp ", strconv.Itoa(qp), "\n")
+}
+
 // Starting tells that a delivery begins.
 func (l *Lines) Starting(delivery uint64, n queue.Number, c route.Channel, recipient string) {
 	l.add("starting delivery ")

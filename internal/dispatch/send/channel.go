@@ -14,10 +14,11 @@ import (
 type channel struct {
 	route.Channel
 	queue     schedule.Queue
-	reading   *list   // deliveries are started from this one
-	aside     []*list // lists that have given way, the first is next
-	resumed   bool    // reading was aside before
-	asideNext bool    // it is the turn of one of those
+	reading   *list                  // deliveries are started from this one
+	aside     []*list                // lists that have given way, the first is next
+	resumed   bool                   // reading was aside before
+	asideNext bool                   // it is the turn of one of those
+	lists     map[queue.Number]*list // all that are open, or being ended
 
 	alive   bool // its spawner
 	reports *spawn.Reports
@@ -123,6 +124,7 @@ func (s *scheduler) report(c *channel, r spawn.Report) {
 		s.note(note{d.list, d.offset, bounce.Note(recipient, text)})
 	case 'Z':
 		s.lines.Deferral(d.count, text)
+		s.admin.replies.add(c.Channel, d.list.number, d.recipient, reply{s.now, text})
 		s.release(d.list)
 	default:
 		s.lines.Mangled(d.count)

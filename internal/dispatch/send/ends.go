@@ -20,11 +20,12 @@ import (
 const maxEnds = 16
 
 // An ending is what there is to do when a list is done: remove it, and if it is the
-// message's last, end the message.
+// message's last, end the message. Or it is what an admin has ordered about a message.
 type ending struct {
 	number queue.Number
 	list   *list // nil where no list is left
 	last   bool
+	order  *order
 }
 
 // ends counts the endings that run and keeps those that wait.
@@ -36,8 +37,17 @@ type ends struct {
 func (e *ends) room() bool { return e.running+len(e.waiting) < maxEnds }
 func (e *ends) none() bool { return e.running == 0 && len(e.waiting) == 0 }
 
-// end has something ended.
-func (s *scheduler) end(e ending) { s.ends.waiting = append(s.ends.waiting, e) }
+// end has something ended. What is known of a message that leaves is forgotten now,
+// since there may be another of its number before it is told that this one has left.
+func (s *scheduler) end(e ending) {
+	if e.last || e.order != nil {
+		delete(s.admin.held, e.number)
+	}
+	if e.list != nil {
+		e.list.ending = e
+	}
+	s.ends.waiting = append(s.ends.waiting, e)
+}
 
 // startEnds starts endings that wait.
 func (s *scheduler) startEnds() {
@@ -56,8 +66,9 @@ func (s *scheduler) startEnds() {
 type ended struct {
 	ending
 	lines  activity.Lines
-	kept   bool // the list could not be removed
-	undone bool // the message could not be ended
+	kept   bool  // the list could not be removed
+	undone bool  // the message could not be ended
+	failed error // the order could not be carried out
 }
 
 func (e ended) apply(s *scheduler) {
@@ -65,10 +76,17 @@ func (e ended) apply(s *scheduler) {
 	s.ends.running--
 	if e.list != nil {
 		s.lists--
+		if e.list.lists[e.number] == e.list {
+			delete(e.list.lists, e.number)
+		}
 	}
 	switch {
+	case e.order != nil:
+		s.carriedOut(e)
+	case s.admin.orders[e.number] != nil: // which came meanwhile
+		s.seize(e.number)
 	case e.kept:
-		e.list.queue.Push(schedule.Entry{Due: s.now + sysfail, Number: e.number})
+		s.rest(e.list.channel, schedule.Entry{Due: s.now + sysfail, Number: e.number})
 	case e.undone:
 		s.finished.Push(schedule.Entry{Due: s.now + sysfail, Number: e.number})
 	case !e.last:
@@ -85,6 +103,10 @@ func (e ended) apply(s *scheduler) {
 // carryOut does an ending, beside the scheduler.
 func (s *scheduler) carryOut(e ending) ended {
 	result := ended{ending: e}
+	if e.order != nil {
+		s.carryOutOrder(e, &result)
+		return result
+	}
 	if e.list != nil {
 		if unix.Unlink(s.q.Path(e.list.Kind(), e.number)) != nil {
 			result.lines.Warning("unable to unlink ", s.q.Name(e.list.Kind(), e.number), "; will try again later")
@@ -129,6 +151,11 @@ func (s *scheduler) endMessage(n queue.Number, lines *activity.Lines) bool {
 		lines.Warning("unable to open ", s.q.Name(queue.Bounce, n), "; will try again later")
 		return false
 	}
+	return s.removeMessage(n, lines)
+}
+
+// removeMessage does the rest of endMessage, when nobody is to be told any more.
+func (s *scheduler) removeMessage(n queue.Number, lines *activity.Lines) bool {
 	// The record tells the end before the number can be used again.
 	lines.End(n)
 	s.tell(said{*lines})

@@ -37,11 +37,12 @@ type list struct {
 	records *queue.RecordReader // until it is read
 	started int                 // deliveries, in this turn
 
-	refs   int  // deliveries and notes, and 1 while it is read
-	notes  int  // of these
-	undone int  // recipients seen that are not done
-	ended  bool // it was read to its end
-	rests  int  // since which RunAll nothing but notes is left to do; 0 if something is
+	refs   int    // deliveries and notes, and 1 while it is read
+	notes  int    // of these
+	undone int    // recipients seen that are not done
+	ended  bool   // it was read to its end
+	ending ending // what was begun when it was done
+	rests  int    // since which RunAll nothing but notes is left to do; 0 if something is
 }
 
 // begin counts a delivery.
@@ -129,6 +130,7 @@ func (s *scheduler) open(c *channel, n queue.Number) *list {
 		file:    file,
 		refs:    1,
 	}
+	c.lists[n] = l
 	if last := len(s.readers) - 1; last >= 0 {
 		l.records, s.readers = s.readers[last], s.readers[:last]
 		l.records.Reset(file, 0)
@@ -172,15 +174,22 @@ func (s *scheduler) advance(c *channel) {
 	case err != nil:
 		s.lines.Warning("trouble reading ", s.q.Name(c.Kind(), l.number), "; will try again later")
 		s.leave(c)
+	case r.Kind == 'T' && s.admin.paused.hasHostOf(r.Text):
+		l.undone++
 	case r.Kind == 'T':
 		s.deliver(c, r)
 	}
 }
 
-// leave ends the reading of a list.
+// leave ends the reading of the list that is being read.
 func (s *scheduler) leave(c *channel) {
 	l := c.reading
 	c.reading, c.asideNext = nil, !c.resumed
+	s.stopReading(l)
+}
+
+// stopReading ends the reading of a list that is not any more the one that is read.
+func (s *scheduler) stopReading(l *list) {
 	if len(s.readers) < keptReaders {
 		s.readers = append(s.readers, l.records)
 	}
@@ -203,11 +212,26 @@ func (s *scheduler) release(l *list) {
 		l.retry = s.now
 	}
 	l.file.Close()
+	if s.admin.orders[l.number] != nil {
+		s.lists--
+		s.letGo(l)
+		return
+	}
 	if l.ended && l.undone == 0 {
 		_, both := s.both[l.number]
 		s.end(ending{number: l.number, list: l, last: !both})
 		return
 	}
 	s.lists--
-	l.queue.Push(schedule.Entry{Due: l.retry, Number: l.number})
+	delete(l.lists, l.number)
+	s.rest(l.channel, schedule.Entry{Due: l.retry, Number: l.number})
+}
+
+// rest puts a message into the queue of a channel, unless it is held.
+func (s *scheduler) rest(c *channel, e schedule.Entry) {
+	if entries, held := s.admin.held[e.Number]; held {
+		s.admin.held[e.Number] = append(entries, resting{c, e})
+		return
+	}
+	c.queue.Push(e)
 }

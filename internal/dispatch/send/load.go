@@ -30,9 +30,9 @@ func (s *scheduler) load() {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for part := range parts {
-				found := s.loadPart(part, todo)
+				part := s.loadPart(part, todo)
 				mu.Lock()
-				for _, m := range found {
+				for _, m := range part {
 					s.take(m)
 				}
 				mu.Unlock()
@@ -47,26 +47,38 @@ func (s *scheduler) load() {
 	s.writeRecord()
 }
 
-// A resting message is one found at the start.
-type resting struct {
+// A found message is one found at the start.
+type found struct {
 	number  queue.Number
 	lists   [route.Channels]bool
 	due     [route.Channels]int64
+	mark    queue.Mark
 	unknown string // the file that could not be looked at, or empty
 }
 
 // take takes a message up.
-func (s *scheduler) take(m resting) {
+func (s *scheduler) take(m found) {
 	if m.unknown != "" {
 		s.lines.Warning("unable to stat ", m.unknown, "; will try again later")
 		s.unknown.Push(schedule.Entry{Due: s.now + sysfail, Number: m.number})
 		return
 	}
+	if s.marked(m) {
+		return
+	}
 	s.add(m.number, m.lists, m.due)
 }
 
+// see takes note of what a recipient list is like.
+func (m *found) see(c route.Channel, st *unix.Stat_t) {
+	m.due[c] = st.Mtim.Sec
+	if mark := queue.MarkOf(st.Mode); mark != queue.Unmarked {
+		m.mark = mark
+	}
+}
+
 // loadPart finds the messages in one subdirectory.
-func (s *scheduler) loadPart(part uint64, todo []queue.Number) []resting {
+func (s *scheduler) loadPart(part uint64, todo []queue.Number) []found {
 	var lists [route.Channels][]queue.Number
 	var dirs [route.Channels]int
 	for c := range route.Channel(route.Channels) {
@@ -74,12 +86,12 @@ func (s *scheduler) loadPart(part uint64, todo []queue.Number) []resting {
 		dirs[c] = openDirectory(path.Dir(s.q.Path(c.Kind(), queue.Number(part))))
 		defer unix.Close(dirs[c])
 	}
-	var found []resting
+	var all []found
 	for _, n := range s.numbers(queue.Info, part) {
 		if _, queued := slices.BinarySearch(todo, n); queued {
 			continue
 		}
-		m := resting{number: n}
+		m := found{number: n}
 		for c := range route.Channel(route.Channels) {
 			if _, m.lists[c] = slices.BinarySearch(lists[c], n); !m.lists[c] {
 				continue
@@ -89,11 +101,11 @@ func (s *scheduler) loadPart(part uint64, todo []queue.Number) []resting {
 				m.unknown = s.q.Name(c.Kind(), n)
 				break
 			}
-			m.due[c] = st.Mtim.Sec
+			m.see(c, &st)
 		}
-		found = append(found, m)
+		all = append(all, m)
 	}
-	return found
+	return all
 }
 
 // openDirectory opens a directory to look at files in it. Where it cannot be opened,
@@ -132,7 +144,7 @@ const opendirAgain = 10 * time.Second
 
 // look looks at a message again that could not be looked at.
 func (s *scheduler) look(n queue.Number) {
-	m := resting{number: n}
+	m := found{number: n}
 	var st unix.Stat_t
 	stat := func(k queue.Kind) bool {
 		err := unix.Stat(s.q.Path(k, n), &st)
@@ -149,7 +161,7 @@ func (s *scheduler) look(n queue.Number) {
 	}
 	for c := range route.Channel(route.Channels) {
 		if m.lists[c] = stat(c.Kind()); m.lists[c] {
-			m.due[c] = st.Mtim.Sec
+			m.see(c, &st)
 		}
 	}
 	s.take(m)

@@ -100,7 +100,10 @@ func pipe2(t *testing.T) (r, w *os.File) {
 
 // launch starts a qmail-send on a new queue.
 func launch(t *testing.T, width spawn.Width, limit uint32, files map[string]string) *system {
-	dir := queuetest.New(t, 23)
+	return launchIn(t, queuetest.New(t, 23), width, limit, files)
+}
+
+func launchIn(t *testing.T, dir string, width spawn.Width, limit uint32, files map[string]string) *system {
 	s := &system{t: t, home: strings.TrimSuffix(dir, "/queue"), record: newRecorder(), signals: make(chan Signal), over: make(chan error, 1)}
 	if files["me"] == "" {
 		files["me"] = "here.example\n"

@@ -52,6 +52,7 @@ type scheduler struct {
 	noting     int // how many notes are being written
 	ends       ends
 	readers    []*queue.RecordReader // not in use
+	admin      admin
 
 	exiting       bool
 	preprocessor  *preprocess.Preprocessor
@@ -86,6 +87,7 @@ func (s *scheduler) run() {
 		s.wait()
 	}
 	s.saveTimes()
+	s.admin.listener.Close()
 	s.lines.Exiting()
 	s.writeRecord()
 }
@@ -279,7 +281,7 @@ func (s *scheduler) add(n queue.Number, lists [route.Channels]bool, due [route.C
 	}
 	for i, c := range s.channels {
 		if lists[i] {
-			c.queue.Push(schedule.Entry{Due: due[i], Number: n, Saved: true})
+			s.rest(c, schedule.Entry{Due: due[i], Number: n, Saved: true})
 		}
 	}
 	if lists == [route.Channels]bool{} {

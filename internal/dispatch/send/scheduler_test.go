@@ -46,6 +46,7 @@ func benchIn(t testing.TB, dir string, limit int) *bench {
 		notes:    make(chan note, maxNotes+2*limit),
 		both:     map[queue.Number]struct{}{},
 		runs:     1,
+		admin:    newAdmin(),
 		now:      noon.Unix(),
 		maxLists: 2*limit + 20,
 	}
@@ -54,7 +55,7 @@ func benchIn(t testing.TB, dir string, limit int) *bench {
 	s.routes.Store(&route.Table{Locals: fold.NewSet([]string{"here.example"})})
 	s.preprocessor = &preprocess.Preprocessor{Queue: q}
 	for c := range s.channels {
-		s.channels[c] = &channel{Channel: route.Channel(c), alive: true, limit: limit}
+		s.channels[c] = &channel{Channel: route.Channel(c), alive: true, limit: limit, lists: map[queue.Number]*list{}}
 	}
 	s.Width = spawn.Wide
 	fromClient, requests := io.Pipe()

@@ -38,6 +38,9 @@
 // message ends: its bounce is queued, info/N is removed, qmail-clean removes
 // mess/N.
 //
+// An admin can have messages removed, held, bounced and so on (qmail-queuectl(8)). Such
+// an order is carried out like an end, on a message that nobody else has (orders.go).
+//
 // A crash at any moment leaves a queue to go on with. What is not synced is the
 // letter D of a success, and removals: if they are taken back, a recipient may get
 // a message twice, or a sender a bounce, but none is lost.
@@ -89,7 +92,7 @@ const (
 
 // Run works until it is told to leave, or until it has lost another program.
 func Run(c Config) error {
-	s := &scheduler{Config: c, events: make(chan event, 256), both: make(map[queue.Number]struct{}), runs: 1}
+	s := &scheduler{Config: c, events: make(chan event, 256), both: make(map[queue.Number]struct{}), runs: 1, admin: newAdmin()}
 	lock, err := s.prepare()
 	if err != nil {
 		s.lines.Alert("cannot start: ", err.Error())
@@ -151,6 +154,7 @@ func (s *scheduler) meet(c route.Channel) (*channel, error) {
 		limit:   int(limit),
 		reports: reports,
 		pipe:    pipe{file: s.Spawners[c].Commands},
+		lists:   make(map[queue.Number]*list),
 	}, nil
 }
 
@@ -163,6 +167,7 @@ func (s *scheduler) begin() {
 	}
 	s.startPreprocessing()
 	s.startNotes()
+	s.startListening()
 	go s.removeDebris()
 }
 
