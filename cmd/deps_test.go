@@ -16,7 +16,7 @@ import (
 var withoutNetwork = []string{
 	"qmail-queue", "qmail-clean", "qmail-send", "qmail-lspawn", "qmail-rspawn",
 	"qmail-local", "qmail-getpw", "qmail-start", "qmail-inject",
-	"qmail-popup", "qmail-checkpassword", "qmail-pop3d",
+	"qmail-popup", "qmail-checkpassword", "qmail-pop3d", "qmail-queuectl",
 }
 
 // network is what they must not link. net/mail and net/textproto pull net in.

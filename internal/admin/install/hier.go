@@ -113,6 +113,7 @@ var programs = []struct {
 		"qmail-qmtpd",
 		"qmail-qread",
 		"qmail-qstat",
+		"qmail-queuectl",
 		"qmail-showctl",
 		"qmail-smtpd",
 		"qmail-tcpok",
@@ -176,6 +177,7 @@ func queue(split int) []Entry {
 		}
 	}
 	dir("/lock", "qmailq", 0o750)
+	dir("/queuectl", "qmails", 0o750) // unknown to C qmail
 	return append(list,
 		Entry{Path: "queue/lock/tcpto", Kind: Zeros, Size: 1024, Owner: "qmailr", Group: "qmail", Mode: 0o644},
 		Entry{Path: "queue/lock/sendmutex", Kind: Zeros, Owner: "qmails", Group: "qmail", Mode: 0o600},

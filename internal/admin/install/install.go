@@ -73,6 +73,25 @@ func (p Plan) Install() error {
 // InstallDirectories makes the directories and the queue, and nothing else.
 func (p Plan) InstallDirectories() error { return p.installAll(p.Directories()) }
 
+// InstallQueue makes what is missing of the queue, and puts right what is there. What is
+// of the wrong kind, such as a trigger that was copied and is a file now, is set aside.
+func (p Plan) InstallQueue() error {
+	list := queue(queueSplit(p.root()))
+	for _, e := range list {
+		path := filepath.Join(p.root(), e.Path)
+		var st unix.Stat_t
+		if unix.Lstat(path, &st) == nil && st.Mode&unix.S_IFMT != e.Kind.fileType() {
+			if err := os.Rename(path, path+Aside); err != nil {
+				return err
+			}
+		}
+	}
+	return p.installAll(list)
+}
+
+// Aside is what the name of a file that was set aside ends in. No program looks at it.
+const Aside = ".orphan"
+
 func (p Plan) installAll(list []Entry) error {
 	if err := os.MkdirAll(p.root(), 0o755); err != nil {
 		return err

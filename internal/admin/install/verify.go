@@ -10,8 +10,15 @@ import (
 // Verify returns a line for each thing that is not as it should be, such as
 // "queue/lock/trigger: mode 0644, should be 0622".
 func (p Plan) Verify() ([]string, error) {
+	return p.verifyAll(hierarchy(queueSplit(p.root())))
+}
+
+// VerifyQueue is Verify for the queue alone.
+func (p Plan) VerifyQueue() ([]string, error) { return p.verifyAll(queue(queueSplit(p.root()))) }
+
+func (p Plan) verifyAll(list []Entry) ([]string, error) {
 	var wrong []string
-	for _, e := range hierarchy(queueSplit(p.root())) {
+	for _, e := range list {
 		lines, err := p.verify(e)
 		if err != nil {
 			return wrong, err
@@ -21,8 +28,16 @@ func (p Plan) Verify() ([]string, error) {
 	return wrong, nil
 }
 
-// fileTypes says what kind of file each entry is on disk.
-var fileTypes = map[Kind]uint32{Directory: unix.S_IFDIR, Fifo: unix.S_IFIFO}
+// fileType says what kind of file an entry is on disk.
+func (k Kind) fileType() uint32 {
+	switch k {
+	case Directory:
+		return unix.S_IFDIR
+	case Fifo:
+		return unix.S_IFIFO
+	}
+	return unix.S_IFREG
+}
 
 func (p Plan) verify(e Entry) (wrong []string, err error) {
 	uid, err := p.Accounts.UID(e.Owner)
@@ -41,10 +56,7 @@ func (p Plan) verify(e Entry) (wrong []string, err error) {
 		say("%v", err)
 		return wrong, nil
 	}
-	want, ok := fileTypes[e.Kind]
-	if !ok {
-		want = unix.S_IFREG
-	}
+	want := e.Kind.fileType()
 	if st.Mode&unix.S_IFMT != want {
 		say("is not a %s", map[uint32]string{unix.S_IFDIR: "directory", unix.S_IFIFO: "named pipe", unix.S_IFREG: "regular file"}[want])
 		return wrong, nil

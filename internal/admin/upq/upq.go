@@ -55,6 +55,12 @@ func Arrange(dir string, split uint64) (moved int, err error) {
 		return 0, err
 	}
 	defer lock.Close()
+	return ArrangeLocked(dir, split, func(uint64) error { return nil })
+}
+
+// ArrangeLocked is Arrange for who has the lock, and does something more, with the split,
+// once all files are where they belong and while the queue is still closed.
+func ArrangeLocked(dir string, split uint64, more func(split uint64) error) (moved int, err error) {
 	if split == 0 {
 		if split, err = present(dir); err != nil {
 			return 0, err
@@ -68,6 +74,9 @@ func Arrange(dir string, split uint64) (moved int, err error) {
 		return 0, err
 	}
 	if err := a.move(); err != nil {
+		return a.moved, err
+	}
+	if err := more(split); err != nil {
 		return a.moved, err
 	}
 	return a.moved, a.end()

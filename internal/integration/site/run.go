@@ -19,6 +19,7 @@ type Command struct {
 	Args    []string
 	Env     []string // all of it, besides PATH
 	As      string   // user; root when empty
+	Groups  []uint32 // the user's groups besides his own
 	Dir     string   // working directory; Home when empty
 	Stdin   io.Reader
 	FD1     io.Reader  // what can be read from descriptor 1 (qmail-queue)
@@ -81,7 +82,7 @@ func (s *Site) command(c Command) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if c.As != "" {
 		u := Account(c.As)
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: c.Groups}
 	}
 	return cmd
 }
