@@ -238,3 +238,55 @@ func TestHandOver(t *testing.T) {
 		t.Errorf("%d local and %d remote messages, should be 3 and 3", n, m)
 	}
 }
+
+// TestHandOverHeld: what is held or paused here does not disturb C, which delivers it; and
+// what C could not deliver is held and paused again with ours.
+func TestHandOverHeld(t *testing.T) {
+	s := newSite(t)
+	s.Install()
+	joe := s.Maildir("joe", "Maildir")
+	dot := s.UserFile("joe", ".qmail", "|exit 111\n", 0o600)
+	queuectl := func(want string, args ...string) {
+		t.Helper()
+		r := s.Run(site.Command{Program: "qmail-queuectl", Args: args})
+		if r.Code != 0 || !strings.Contains(r.Stdout, want) {
+			t.Fatalf("%v: exit code %d, %s%s", args, r.Code, r.Stdout, r.Stderr)
+		}
+	}
+	y := s.Up("./Maildir/")
+	inject(t, s, "ann", "joe")
+	y.WaitLog(` deferral: `)
+	queuectl("1 done", "hold", "-a")
+	queuectl("", "pause", "host.example.org")
+	y.Stop()
+
+	useC(t, programs...)
+	y = s.Up("./Maildir/")
+	y.Signal(syscall.SIGALRM)
+	y.WaitLog(` deferral: `)
+	queuectl(" held\n", "list") // beside C
+	y.Stop()
+
+	s.Install()
+	y = s.Up("./Maildir/")
+	queuectl("1 messages", "list", "-H")
+	queuectl("1 done", "release", "-a")
+	queuectl(" paused  joe@host.example.org\n", "list")
+	queuectl("1 done", "hold", "-a")
+	y.Stop()
+	if strings.Contains(y.Log(), "starting delivery") {
+		t.Errorf("%s", y.Log())
+	}
+
+	if err := os.Remove(dot); err != nil {
+		t.Fatal(err)
+	}
+	useC(t, programs...)
+	y = s.Up("./Maildir/")
+	y.Signal(syscall.SIGALRM)
+	y.WaitEmpty()
+	y.Stop()
+	if n := len(s.ReadDir(joe + "/new")); n != 1 {
+		t.Errorf("%d messages, should be 1", n)
+	}
+}

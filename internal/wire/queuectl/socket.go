@@ -25,6 +25,9 @@ const (
 
 	// Patience is how long either side waits for the other to read or write.
 	Patience = 10 * time.Second
+	// longest is how long all of it may take, for a client that reads a little now and
+	// then and so would keep others from being served.
+	longest = 10 * time.Minute
 )
 
 // A Listener is qmail-send's end.
@@ -177,11 +180,12 @@ type Conn struct {
 	file *os.File
 	r    *bufio.Reader
 	out  []byte
+	ends time.Time // after which nothing is written
 }
 
 func newConn(fd int) *Conn {
 	file := os.NewFile(uintptr(fd), socket)
-	return &Conn{file: file, r: bufio.NewReaderSize(file, 4<<10)}
+	return &Conn{file: file, r: bufio.NewReaderSize(file, 4<<10), ends: time.Now().Add(longest)}
 }
 
 // Close hangs up.
@@ -238,7 +242,11 @@ func (c *Conn) send(b []byte) error {
 }
 
 func (c *Conn) flush() error {
-	c.file.SetWriteDeadline(time.Now().Add(Patience))
+	deadline := time.Now().Add(Patience)
+	if deadline.After(c.ends) {
+		deadline = c.ends
+	}
+	c.file.SetWriteDeadline(deadline)
 	_, err := c.file.Write(c.out)
 	c.out = c.out[:0]
 	return err
