@@ -71,6 +71,7 @@ var notVariables = words("DATA ESMTP SMTP QMTP QMQP PIPELINING " + // of SMTP, a
 	"PROXY TCP TCP4 TCP6 UNKNOWN " + // of the PROXY header
 	"ERROR USERID " + // of RFC 1413
 	"DZK KZD " + // letters of reports
+	"TOTAL " + // of a table
 	"LISTEN_ TCPLOCAL TCPREMOTE " + // beginnings of variables
 	"XXX")
 

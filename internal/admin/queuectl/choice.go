@@ -23,7 +23,8 @@ type choice struct {
 	numbers                   []queue.Number
 }
 
-const choiceOptions = "aHs:r:d:o:n:g:l:"
+// choiceOptions are the letters of its options.
+const choiceOptions = "aHsrdongl"
 
 // set takes an option of a choice.
 func (c *choice) set(letter byte, value string, now time.Time) error {

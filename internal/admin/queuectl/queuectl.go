@@ -3,7 +3,7 @@
 //
 //	qmail-queuectl list    [-j] [choice]                  the messages
 //	qmail-queuectl show    [-j] number ...                all that is known of some
-//	qmail-queuectl count   [-jS] [choice]                 by domain and age
+//	qmail-queuectl count   [-j] [-S] [choice]                 by domain and age
 //	qmail-queuectl delete  [-y count] choice              remove; nobody is told
 //	qmail-queuectl bounce  [-y count] [-m reason] choice  give up; the sender is told
 //	qmail-queuectl requeue choice                         queue anew, to be routed anew
@@ -61,7 +61,7 @@ type Desk struct {
 // A command is one of the commands.
 type command struct {
 	usage   string // behind its name
-	options string // besides those of a choice, for getopt
+	options string // the letters of those besides a choice
 	choice  bool   // takes a choice of messages
 	run     func(*call) error
 }
@@ -71,9 +71,9 @@ const choiceUsage = " [ -aH ] [ -s sender ] [ -r recipient ] [ -d domain ] [ -o 
 var commands = map[string]command{
 	"list":    {"[ -j ]" + choiceUsage, "j", true, (*call).list},
 	"show":    {"[ -j ] number ...", "j", true, (*call).show},
-	"count":   {"[ -jS ]" + choiceUsage, "jS", true, (*call).count},
-	"delete":  {"[ -y count ]" + choiceUsage, "y:", true, (*call).change},
-	"bounce":  {"[ -y count ] [ -m reason ]" + choiceUsage, "y:m:", true, (*call).change},
+	"count":   {"[ -j ] [ -S ]" + choiceUsage, "jS", true, (*call).count},
+	"delete":  {"[ -y count ]" + choiceUsage, "y", true, (*call).change},
+	"bounce":  {"[ -y count ] [ -m reason ]" + choiceUsage, "ym", true, (*call).change},
 	"requeue": {choiceUsage[1:], "", true, (*call).change},
 	"hold":    {choiceUsage[1:], "", true, (*call).change},
 	"release": {choiceUsage[1:], "", true, (*call).change},
@@ -134,8 +134,11 @@ func (c *call) parse(args []string) error {
 	if c.command.choice {
 		accepted += choiceOptions
 	}
-	options := getopt.New(args, accepted)
+	options := getopt.New(args, "aHjSs:r:d:o:n:g:l:y:m:")
 	for options.Next() {
+		if strings.IndexByte(accepted, options.Letter) < 0 {
+			return c.wrong()
+		}
 		switch options.Letter {
 		case 'j':
 			c.json = true
@@ -145,8 +148,6 @@ func (c *call) parse(args []string) error {
 			c.yes = options.Value
 		case 'm':
 			c.reason = options.Value
-		case getopt.Problem:
-			return c.wrong()
 		default:
 			if err := c.choice.set(options.Letter, options.Value, c.Now); err != nil {
 				return err
