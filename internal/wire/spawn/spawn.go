@@ -99,9 +99,12 @@ func (w Width) append(b []byte, n uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, n)
 }
 
+// read reads a number. An end within one is an end like any other.
 func (w Width) read(in *bufio.Reader) (uint32, error) {
 	var b [4]byte
-	if _, err := io.ReadFull(in, b[4-w:]); err != nil {
+	if _, err := io.ReadFull(in, b[4-w:]); err == io.ErrUnexpectedEOF {
+		return 0, io.EOF
+	} else if err != nil {
 		return 0, err
 	}
 	return binary.BigEndian.Uint32(b[:]), nil

@@ -165,6 +165,7 @@ func readAll[T any](next func() (T, error)) ([]T, error) {
 func FuzzCommands(f *testing.F) {
 	f.Add([]byte("\x0719/457\x00s@a\x00r@b\x00\x011"), false)
 	f.Add([]byte("\x00\x00\x00\x00"), true)
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00"), true) // ends within a number
 	f.Fuzz(func(t *testing.T, in []byte, wide bool) {
 		width := Classic
 		if wide {
@@ -190,6 +191,7 @@ func FuzzCommands(f *testing.F) {
 func FuzzReports(f *testing.F) {
 	f.Add([]byte("x\x03Kdid\n\x00\x00Zlater\n\x00"), false)
 	f.Add([]byte("\x00\x00\x00\x00"), true)
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00"), true) // ends within a number
 	f.Fuzz(func(t *testing.T, in []byte, wide bool) {
 		width := Classic
 		if wide {
