@@ -98,6 +98,10 @@ bench: ## Go benchmarks of the inner loops
 bench-mta: ## measure HOMES="c=/var/cqmail go=/var/qmail" side by side (root; an account that is nobody's: BENCHUSER=bench)
 	$(GO) run -trimpath ./internal/integration/mtabench -user $(or $(BENCHUSER),bench) $(BENCHFLAGS) $(HOMES)
 
+.PHONY: bench-peers
+bench-peers: ## measure goqmail in QMAIL=/var/qmail beside Postfix, Exim, OpenSMTPD and chasquid (root; BENCHUSER, BENCHFLAGS as above; unpacks packages below /opt/mtabench)
+	$(GO) run -trimpath ./internal/integration/mtabench peers -user $(or $(BENCHUSER),bench) $(BENCHFLAGS) $(QMAIL)
+
 .PHONY: man
 man: ## check the man pages and format them as text into build/man
 	@mkdir -p build/man

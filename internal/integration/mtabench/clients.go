@@ -3,10 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 )
 
 // A client speaks a protocol of lines.
@@ -21,6 +24,25 @@ func dial(address string) (*client, error) {
 		return nil, err
 	}
 	return &client{conn, bufio.NewReaderSize(conn, 32<<10)}, nil
+}
+
+// greeted connects to an SMTP server, again where that is reset before a greeting: some
+// let few connections wait.
+func greeted(address string) (*client, error) {
+	for tries := 0; ; tries++ {
+		c, err := dial(address)
+		if err != nil {
+			return nil, err
+		}
+		if err = c.say(nil, "220"); err == nil {
+			return c, nil
+		}
+		c.conn.Close()
+		if !errors.Is(err, syscall.ECONNRESET) || tries == 100 {
+			return nil, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // say sends something and wants an answer that begins with a text.
@@ -63,14 +85,11 @@ func smtpLoad(address string, sessions, n int, reuse bool, recipient string, mes
 	var sent atomic.Int64
 	session := func() error {
 		for sent.Add(1) <= int64(n) {
-			c, err := dial(address)
+			c, err := greeted(address)
 			if err != nil {
 				return err
 			}
-			err = c.say(nil, "220")
-			if err == nil {
-				err = c.say([]byte("HELO client.example\r\n"), "250")
-			}
+			err = c.say([]byte("HELO client.example\r\n"), "250")
 			for err == nil {
 				for _, step := range []struct {
 					text []byte

@@ -40,6 +40,13 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "peers" {
+		if err := peers(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "mtabench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	only := flag.String("w", "", "workloads, separated by commas; a name stands for all that begin with it")
 	flag.StringVar(&o.user, "user", "bench", "an account whose home is used up")

@@ -63,15 +63,20 @@ func (t *tree) cpu() time.Duration {
 func (t *tree) pss() int64 {
 	var total int64
 	for _, pid := range t.pids() {
-		text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
-		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); f[0] == "Pss:" {
-				kb, _ := strconv.ParseInt(f[1], 10, 64)
-				total += kb << 10
-			}
-		}
+		total += pssOf(pid)
 	}
 	return total
+}
+
+func pssOf(pid int) int64 {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); f[0] == "Pss:" {
+			kb, _ := strconv.ParseInt(f[1], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
 }
 
 // stop ends the daemon by TERM, then the rest of its session.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,35 +21,41 @@ func (r result) rate() float64 { return float64(r.n) / r.wall.Seconds() }
 // each is CPU per message, in milliseconds.
 func (r result) each() float64 { return float64(r.cpu.Microseconds()) / 1000 / float64(r.n) }
 
+// header begins the table, which is in Markdown. A cell has the median rate, in
+// parentheses the lowest and the highest, the median of CPU in milliseconds for each, and
+// where it was looked at the median of memory.
 func header(suites []*suite) {
-	fmt.Printf("%-16s", "")
+	fmt.Print("| workload |")
 	for _, s := range suites {
-		fmt.Printf(" | %-42s", s.label+" "+s.home)
+		fmt.Printf(" %s (%s) |", s.label, s.home)
 	}
-	fmt.Printf("\n%-16s", "workload")
-	for range suites {
-		fmt.Printf(" | %-20s %-10s %10s", "rate (min-max)/s", "cpu ms", "pss MB")
-	}
-	fmt.Println(" | rate, cpu against the first")
+	fmt.Print(" rate, cpu against the first |\n|---|", strings.Repeat("---|", len(suites)+1), "\n")
 }
 
-// report prints the line of a workload.
+// report prints the row of a workload.
 func report(name string, suites []*suite, results [][]result) {
-	fmt.Printf("%-16s", name)
+	fmt.Printf("| %s |", name)
 	var rates, cpus []float64
 	for _, runs := range results {
-		rate := sorted(runs, result.rate)
-		cpu := sorted(runs, result.each)
-		pss := sorted(runs, func(r result) float64 { return float64(r.pss) / (1 << 20) })
-		rates, cpus = append(rates, median(rate)), append(cpus, median(cpu))
-		fmt.Printf(" | %-20s %-10.3f %10.1f",
-			fmt.Sprintf("%.0f (%.0f-%.0f)", median(rate), rate[0], rate[len(rate)-1]), median(cpu), median(pss))
+		rate, cpu := cell(runs)
+		rates, cpus = append(rates, rate), append(cpus, cpu)
+		if pss := median(sorted(runs, func(r result) float64 { return float64(r.pss) / (1 << 20) })); pss > 0 {
+			fmt.Printf(", %.1f MB", pss)
+		}
+		fmt.Print(" |")
 	}
-	fmt.Print(" |")
 	for i := range suites[1:] {
 		fmt.Printf(" %.2fx, %.3fx", rates[i+1]/rates[0], cpus[i+1]/cpus[0])
 	}
-	fmt.Println()
+	fmt.Println(" |")
+}
+
+// cell prints what all runs have in common, and returns the medians.
+func cell(runs []result) (rate, cpu float64) {
+	rates := sorted(runs, result.rate)
+	rate, cpu = median(rates), median(sorted(runs, result.each))
+	fmt.Printf(" %.0f (%.0f–%.0f), %.3f", rate, rates[0], rates[len(rates)-1], cpu)
+	return rate, cpu
 }
 
 func sorted(runs []result, figure func(result) float64) []float64 {

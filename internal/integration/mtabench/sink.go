@@ -15,14 +15,22 @@ type sink struct {
 	l        net.Listener
 	delay    time.Duration // before a message is accepted
 	messages atomic.Int64
+
+	pipelining bool         // is offered
+	recipients atomic.Int64 // of all messages
+	last       atomic.Int64 // when the last message was accepted
 }
 
 func (b *bench) startSink(delay time.Duration) (*sink, error) {
+	return b.listen(&sink{delay: delay})
+}
+
+func (b *bench) listen(s *sink) (*sink, error) {
 	l, err := net.Listen("tcp4", fmt.Sprint("0.0.0.0:", b.port(sinkPort)))
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{l: l, delay: delay}
+	s.l = l
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -42,7 +50,7 @@ func (s *sink) serve(conn net.Conn) {
 	r := bufio.NewReaderSize(conn, 4<<10)
 	w := bufio.NewWriterSize(conn, 1<<10)
 	w.WriteString("220 sink ESMTP\r\n")
-	text := false
+	text, recipients := false, int64(0)
 	for {
 		if r.Buffered() == 0 && w.Flush() != nil {
 			return
@@ -57,6 +65,9 @@ func (s *sink) serve(conn net.Conn) {
 				text = false
 				time.Sleep(s.delay)
 				s.messages.Add(1)
+				s.recipients.Add(recipients)
+				s.last.Store(time.Now().UnixNano())
+				recipients = 0
 				w.WriteString("250 taken\r\n")
 			}
 		case verb(line, "DATA"):
@@ -66,7 +77,12 @@ func (s *sink) serve(conn net.Conn) {
 			w.WriteString("221 bye\r\n")
 			w.Flush()
 			return
+		case verb(line, "EHLO") && s.pipelining:
+			w.WriteString("250-sink\r\n250 PIPELINING\r\n")
 		default:
+			if verb(line, "RCPT") {
+				recipients++
+			}
 			w.WriteString("250 ok\r\n")
 		}
 	}
