@@ -1,6 +1,8 @@
 # goqmail. "make help" lists what there is to make.
 
 QMAIL   = /var/qmail
+# What holds without control/residence: with 0 each message gets its own processes.
+RESIDENCE = 1
 DESTDIR =
 BUILD   = build/bin
 GO      = go
@@ -14,7 +16,8 @@ PACK    = $(GO) run -trimpath ./internal/admin/pack -home $(QMAIL) -build $(BUIL
 # Static, without paths or times of the machine in it: two builds are the same
 # to the byte.
 export CGO_ENABLED = 0
-LDFLAGS  = -s -w -buildid= -X goqmail/internal/host/home.compiled=$(QMAIL)
+LDFLAGS  = -s -w -buildid= -X goqmail/internal/host/home.compiled=$(QMAIL) \
+	-X goqmail/internal/wire/resident.compiled=$(RESIDENCE)
 BUILDCMD = $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 .PHONY: all
@@ -63,8 +66,8 @@ integration: ## process tests only (root)
 	$(GO) test -count=1 ./internal/integration/...
 
 .PHONY: conformance
-conformance: ## the conformance suite in ../shared against a fresh private installation (root)
-	internal/integration/conformance.sh $(PKG)
+conformance: ## the conformance suite in ../shared against a fresh private installation in QMAIL (root; PKG="send smtpd", RESIDENCE=0)
+	QMAIL=$(QMAIL) RESIDENCE=$(RESIDENCE) internal/integration/conformance.sh $(PKG)
 
 .PHONY: privileges
 privileges: ## hostile users, parents, clients and mail against a whole installation, the long form (root)
