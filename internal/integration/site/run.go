@@ -25,6 +25,7 @@ type Command struct {
 	FD1     io.Reader  // what can be read from descriptor 1 (qmail-queue)
 	Files   []*os.File // descriptors 3 and so on
 	NoFile  uint64     // limit of open files, when not 0
+	On      *Host      // where; on the site itself when nil
 }
 
 // A Result is how a run ended.
@@ -49,7 +50,7 @@ func (s *Site) Run(c Command) Result {
 		defer r.Close()
 		go func() { io.Copy(w, c.FD1); w.Close() }()
 	}
-	s.must(cmd.Start())
+	s.must(c.start(cmd))
 	killer := time.AfterFunc(limit, func() { cmd.Process.Kill() })
 	cmd.Wait()
 	killer.Stop()
@@ -60,6 +61,14 @@ func (s *Site) Run(c Command) Result {
 		result.Signal = status.Signal()
 	}
 	return result
+}
+
+// start starts the prepared process where it is to run.
+func (c Command) start(cmd *exec.Cmd) error {
+	if c.On != nil {
+		return c.On.do(cmd.Start)
+	}
+	return cmd.Start()
 }
 
 // command prepares a process; it starts in a session of its own.

@@ -46,6 +46,9 @@ const (
 // skipped is why there is no site; empty inside one.
 var skipped = "needs root: it runs programs under several users in namespaces of its own"
 
+// Inside tells whether this process is in the namespaces of the site.
+func Inside() bool { return skipped == "" }
+
 // Main is the TestMain of a package of process tests.
 func Main(m *testing.M) {
 	switch {

@@ -46,7 +46,7 @@ func (s *Site) Start(c Command) *System {
 	y := &System{s: s, more: make(chan struct{}), done: make(chan struct{})}
 	y.cmd = s.command(c)
 	y.cmd.Stdin, y.cmd.Stdout, y.cmd.Stderr = c.Stdin, w, w
-	s.must(y.cmd.Start())
+	s.must(c.start(y.cmd))
 	w.Close()
 	go y.follow(r)
 	s.t.Cleanup(y.stop)
