@@ -1,15 +1,15 @@
 // Package clients runs mail through goqmail with the programs that other people
-// use every day: swaks and Postfix's smtp-source over tcpserver, s-nail and mutt
-// through sendmail, procmail and maildrop out of .qmail files, and Python's email
-// package to read a bounce. A test whose program is not installed is skipped and
-// says so; .ci/run installs them all.
+// use every day: swaks and Postfix's smtp-source and qmqp-source over tcpserver,
+// s-nail and mutt through sendmail, procmail and maildrop out of .qmail files, a
+// mailing list that is a shell script, fetchmail, mpop and getmail by POP3, Dovecot on
+// a maildir that is being delivered to, fail2ban and logwatch on the logs, and Python's
+// email package to read a bounce. A test whose program is not there is skipped and
+// says so; .ci/run has them all.
 package clients
 
 import (
-	"bytes"
-	"os"
+	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,38 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) { site.Main(m) }
-
-// tool finds a program of somebody else's.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path = filepath.Join(os.Getenv("POSTFIX_TOOLS"), "usr/sbin", name)
-		if _, err := os.Stat(path); err != nil {
-			t.Skipf("needs %s, which is not installed", name)
-		}
-	}
-	return path
-}
-
-// run runs somebody else's program as joe and wants it to succeed.
-func run(t *testing.T, stdin string, argv ...string) string {
-	t.Helper()
-	joe := site.Account("joe")
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir = joe.Home
-	cmd.Env = []string{"HOME=" + joe.Home, "USER=joe", "LOGNAME=joe", "TERM=dumb", "LC_ALL=C",
-		"PATH=" + site.Home + "/bin:" + os.Getenv("PATH"),
-		"LD_LIBRARY_PATH=" + filepath.Join(os.Getenv("POSTFIX_TOOLS"), "usr/lib/postfix")}
-	cmd.Stdin = strings.NewReader(stdin)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: joe.UID, Gid: joe.GID}}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s: %v\n%s", argv[0], err, out.String())
-	}
-	return out.String()
-}
 
 // serve starts qmail-smtpd behind tcpserver on port 25 of the site.
 func serve(t *testing.T, s *site.Site) {
@@ -63,9 +31,7 @@ func serve(t *testing.T, s *site.Site) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	s.Eventually("a listening server", func() bool {
-		return exec.Command("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2525").Run() == nil
-	})
+	listening(s, "2525")
 }
 
 // arrived waits for a number of messages in joe's maildir.
@@ -182,5 +148,36 @@ func TestPythonReadsABounce(t *testing.T) {
 	want := "MAILER-DAEMON@host.example.org | joe@host.example.org | failure notice | True\n<nobody@host.example.org>:\nto nobody\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v, %s\n%s", err, out, bounce)
+	}
+}
+
+// TestQMQPSource: Postfix's client of QMQP against qmail-qmqpd.
+func TestQMQPSource(t *testing.T) {
+	source := tool(t, "qmqp-source")
+	tcpserver := tool(t, "tcpserver")
+	s := site.New(t)
+	maildir := s.Maildir("joe", "Maildir")
+	qmaild := site.Account("qmaild")
+	s.Start(site.Command{Program: tcpserver, Args: []string{"-RH", "-l0", "-u", fmt.Sprint(qmaild.UID), "-g", fmt.Sprint(qmaild.GID),
+		"127.0.0.1", "628", site.Home + "/bin/qmail-qmqpd"}})
+	listening(s, "628")
+	s.Up("./Maildir/")
+	run(t, "", source, "-s", "5", "-m", "50", "-l", "5000", "-f", "sue@remote.example", "-t", "joe@host.example.org", "127.0.0.1:628")
+	arrived(t, s, maildir, 50)
+}
+
+// TestQMQPSink: qmail-qmqpc against Postfix's server of QMQP.
+func TestQMQPSink(t *testing.T) {
+	sink := tool(t, "qmqp-sink")
+	s := site.New(t)
+	y := s.Start(site.Command{Program: sink, Args: []string{"-v", "-c", "127.0.0.1:628", "10"}})
+	listening(s, "628")
+	s.Control("qmqpservers", "127.0.0.1\n")
+	text := "Subject: hi\n\n" + strings.Repeat("The quick brown fox jumps over the lazy dog.\n", 50_000)
+	for range 5 {
+		if r := s.Run(site.Command{Program: "qmail-qmqpc", As: "joe", Stdin: strings.NewReader(text),
+			FD1: site.Envelope("joe@host.example.org", "sue@remote.example", "bob@remote.example")}); r.Code != 0 {
+			t.Errorf("exit code %d: %s\n%s", r.Code, r.Stderr, y.Log())
+		}
 	}
 }
