@@ -11,6 +11,8 @@
 //   - the owner and mode of each file of a message
 //   - mess/N with another inode number than N
 //   - files of messages without mess/N, or lists and notes without info/N
+//   - lists and envelopes that are not made of records, or cut off. Nobody can tell what
+//     is missing, so these are found, and stay as they are
 //
 // # Renumbering
 //
@@ -35,6 +37,7 @@ package mend
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -259,6 +262,9 @@ func Check(home string, accounts install.Accounts) ([]string, error) {
 			if k == queue.Mess && f.st.Ino != uint64(f.number) {
 				say(f.path(), "has inode number %d", f.st.Ino)
 			}
+			if why := s.unreadable(f); why != "" {
+				say(f.path(), "%s", why)
+			}
 			if _, why := s.orphans(f.number); why != "" && s.stillOrphan(f) {
 				say(f.path(), "%s", why)
 			}
@@ -269,6 +275,39 @@ func Check(home string, accounts install.Accounts) ([]string, error) {
 		}
 	}
 	return wrong, nil
+}
+
+// unreadable tells what is wrong inside a file of records. Those of a message in todo may
+// be incomplete, since they are written anew.
+func (s *survey) unreadable(f file) string {
+	switch f.kind {
+	case queue.Info, queue.Local, queue.Remote:
+		if s.of[f.number]&bit(queue.Todo) != 0 {
+			return ""
+		}
+	case queue.Todo:
+	default:
+		return ""
+	}
+	text, err := os.Open(filepath.Join(s.dir, f.path()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "" // it went away meanwhile
+	}
+	if err != nil {
+		return "cannot be read: " + err.Error()
+	}
+	defer text.Close()
+	records := queue.NewRecordReader(text, 0)
+	for err == nil {
+		_, err = records.Next()
+	}
+	switch {
+	case err == io.EOF:
+		return ""
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "is cut off in the middle of a record"
+	}
+	return err.Error()
 }
 
 // stillOrphan looks again whether a file belongs to no message.

@@ -104,7 +104,7 @@ func TestRenumber(t *testing.T) {
 	kinds := []queue.Kind{queue.Mess, queue.Info, queue.Local, queue.Bounce}
 	const messages = 40
 	for n := range messages {
-		h.put(1<<40+n, fmt.Sprintf("%02d", n), kinds...)
+		h.put(1<<40+n, fmt.Sprintf("F%02d\x00", n), kinds...)
 	}
 	h.repair()
 	if wrong := h.check(); len(wrong) > 0 {
@@ -148,7 +148,7 @@ func TestInterrupted(t *testing.T) {
 			if n%2 == 1 {
 				kinds = []queue.Kind{queue.Mess, queue.Intd, queue.Todo}
 			}
-			h.put(1<<40+n, fmt.Sprint("message ", n), kinds...)
+			h.put(1<<40+n, fmt.Sprintf("Fmessage %d\x00", n), kinds...)
 		}
 		s, err := newSurvey(h.dir, split, anybody{})
 		must(t, err)
@@ -208,7 +208,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHome(t)
-			h.put(1<<40, "x", queue.Mess, queue.Info, queue.Local, queue.Bounce)
+			h.put(1<<40, "Fx\x00", queue.Mess, queue.Info, queue.Local, queue.Bounce)
 			h.repair()
 			mess, err := filepath.Glob(h.dir + "/mess/*/*")
 			if err != nil || len(mess) != 1 {
@@ -235,6 +235,35 @@ func TestFaults(t *testing.T) {
 				t.Errorf("aside %v", aside)
 			}
 		})
+	}
+}
+
+// TestDamage: what is wrong inside a list is found, and not touched.
+func TestDamage(t *testing.T) {
+	for _, c := range []struct{ list, found string }{
+		{"Ta@x\x00Tb", "is cut off in the middle of a record"},
+		{"Ta@x\x00\x00", "malformed record"},
+		{"Ta@x\x00Db\x00", ""},
+		{"", ""},
+	} {
+		h := newHome(t)
+		h.put(1<<40, "Fx\x00", queue.Mess, queue.Info, queue.Local)
+		h.repair()
+		found, err := filepath.Glob(h.dir + "/local/*/*")
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		must(t, os.WriteFile(found[0], []byte(c.list), 0o600))
+		wrong := strings.Join(h.check(), "\n")
+		if (wrong == "") != (c.found == "") || !strings.Contains(wrong, c.found) {
+			t.Errorf("%q: found %s", c.list, wrong)
+		}
+		if _, err := Repair(filepath.Dir(h.dir), anybody{}, 0); (err == nil) != (c.found == "") {
+			t.Errorf("%q: %v", c.list, err)
+		}
+		if text, err := os.ReadFile(found[0]); err != nil || string(text) != c.list {
+			t.Errorf("%q became %q, %v", c.list, text, err)
+		}
 	}
 }
 
