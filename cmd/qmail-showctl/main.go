@@ -5,11 +5,17 @@ import (
 	"os"
 
 	"goqmail/internal/admin/showctl"
+	"goqmail/internal/host/confine"
 	"goqmail/internal/host/home"
 	"goqmail/internal/host/process"
 )
 
 func main() {
 	process.Start(0o077)
-	process.Exit("qmail-showctl", showctl.Show(home.Dir(), os.Stdout))
+	err := showctl.Show(home.Dir(), os.Stdout)
+	if err == nil && confine.Version() < confine.Enough {
+		_, err = os.Stdout.WriteString("\nThis kernel has no Landlock, or it is switched off: qmail-remote and qmail-clean are\n" +
+			"kept apart by their users alone.\n")
+	}
+	process.Exit("qmail-showctl", err)
 }

@@ -88,6 +88,15 @@ type condition struct {
 	limits bool   // it may make the program fail, and even leave debris, for the time being
 }
 
+// script is for a shell, with the program and its arguments.
+func (c condition) script() string {
+	script := c.before + "\nexec " + c.wrap + ` "$@"`
+	for _, fd := range c.closed {
+		script += fmt.Sprintf(" %c>&-", fd)
+	}
+	return script
+}
+
 func conditions() (list []condition) {
 	const env = "/usr/bin/env"
 	hostile := []string{"GODEBUG=inittrace=1,gctrace=1,asyncpreemptoff=1", "GOGC=1", "GOMEMLIMIT=1", "GOMAXPROCS=1000", "GOTRACEBACK=crash"}
@@ -183,10 +192,6 @@ func (g *stage) run(p program, c condition) end {
 	g.t.Helper()
 	in := g.file(wiresDir+"/in", p.in)
 	defer in.Close()
-	script := c.before + "\nexec " + c.wrap + ` "$@"`
-	for _, fd := range c.closed {
-		script += fmt.Sprintf(" %c>&-", fd)
-	}
 	files := slices.Clone(g.wires)
 	if p.fd3 != "" {
 		files[0] = g.file(wiresDir+"/fd3", p.fd3)
@@ -196,7 +201,7 @@ func (g *stage) run(p program, c condition) end {
 	if b, ok := fd1.(*bytes.Buffer); ok {
 		fd1 = bytes.NewReader(b.Bytes()) // to be read again
 	}
-	r := g.s.Run(site.Command{Program: "/bin/sh", Args: append([]string{"-c", script, "sh", site.Home + "/bin/" + p.name}, p.args...),
+	r := g.s.Run(site.Command{Program: "/bin/sh", Args: append([]string{"-c", c.script(), "sh", site.Home + "/bin/" + p.name}, p.args...),
 		Env: slices.Concat(p.env, c.env), As: p.as, Dir: startDir, Stdin: in, FD1: fd1, Files: files})
 	e := end{how: fmt.Sprint(r.Code), stdout: withoutNumbers(r.Stdout), files: map[string]string{}}
 	if r.Signal != 0 {
@@ -294,11 +299,7 @@ func TestSystemHygiene(t *testing.T) {
 			continue // without descriptor 1 there is no log, and it leaves; limits are the admin's
 		}
 		t.Run(c.name, func(t *testing.T) {
-			script := c.before + "\nexec " + c.wrap + ` "$@"`
-			for _, fd := range c.closed {
-				script += fmt.Sprintf(" %c>&-", fd)
-			}
-			y := s.Start(site.Command{Program: "/bin/sh", Args: []string{"-c", script, "sh", site.Home + "/bin/qmail-start", "./Maildir/"}, Env: c.env, Dir: "/"})
+			y := s.Start(site.Command{Program: "/bin/sh", Args: []string{"-c", c.script(), "sh", site.Home + "/bin/qmail-start", "./Maildir/"}, Env: c.env, Dir: "/"})
 			y.WaitLog(`^status: local 0/\d+ remote 0/\d+$`)
 			s.Queue(hygieneText, "s@x.test", "joe@host.example.org")
 			y.WaitEmpty()
