@@ -38,8 +38,23 @@ func decide(about string, err error) error {
 	return fmt.Errorf("soft error: %s: %w", about, err)
 }
 
+// literal is the address that a host is given as, such as 192.0.2.1 or [192.0.2.1],
+// which nobody has to be asked for.
+func literal(host string) (netip.Addr, bool) {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		if host, ok = strings.CutSuffix(inner, "]"); !ok {
+			return netip.Addr{}, false
+		}
+	}
+	a, err := netip.ParseAddr(host)
+	return a, err == nil && a.Zone() == ""
+}
+
 // Addresses returns the addresses of a host.
 func Addresses(r Resolver, host string) ([]netip.Addr, error) {
+	if a, ok := literal(host); ok {
+		return []netip.Addr{a}, nil
+	}
 	name, ok := dns.ParseName(host)
 	if !ok {
 		return nil, decide(host, dns.ErrNotFound)
@@ -99,6 +114,9 @@ type Exchanger struct {
 // in which they are tried: those of its exchangers, or, where it has none, its own.
 // Trouble with one exchanger does not matter if there are others.
 func Exchangers(r Resolver, host string) ([]Exchanger, error) {
+	if a, ok := literal(host); ok {
+		return []Exchanger{{Address: a}}, nil
+	}
 	name, ok := dns.ParseName(host)
 	if !ok {
 		return nil, decide(host, dns.ErrNotFound)

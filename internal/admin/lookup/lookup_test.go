@@ -68,6 +68,9 @@ func TestLookups(t *testing.T) {
 		outcome                 outcome.Outcome
 	}{
 		{"dnsip", "host.test", "192.0.2.1\n2001:db8::1\n", outcome.Success},
+		{"dnsip", "127.0.0.1", "127.0.0.1\n", outcome.Success},
+		{"dnsip", "[192.0.2.1]", "192.0.2.1\n", outcome.Success},
+		{"dnsip", "2001:db8::1", "2001:db8::1\n", outcome.Success},
 		{"dnsip", "none.test", "hard error: none.test: no such host", outcome.Failure},
 		{"dnsip", "a..test", "hard error: a..test: no such host", outcome.Failure},
 		{"dnsip", "", "hard error: : no such host", outcome.Failure},

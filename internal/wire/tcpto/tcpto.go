@@ -30,6 +30,7 @@ package tcpto
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -78,9 +79,22 @@ type Table struct{ Path string }
 // In returns the table of an installation.
 func In(home string) Table { return Table{home + "/queue/lock/tcpto"} }
 
+// open does not wait for anybody, as it would if a fifo had the name.
+func (t Table) open(flag int) (*os.File, error) {
+	f, err := os.OpenFile(t.Path, flag|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, &os.PathError{Op: "open", Path: t.Path, Err: errors.New("not a regular file")}
+	}
+	return f, nil
+}
+
 // Records returns the records in use.
 func (t Table) Records() ([]Record, error) {
-	f, err := os.Open(t.Path)
+	f, err := t.open(os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +114,7 @@ func (t Table) Records() ([]Record, error) {
 
 // Find returns the record of a host, which may have no recent timeouts.
 func (t Table) Find(host netip.Addr) (r Record, known bool) {
-	f, err := os.Open(t.Path)
+	f, err := t.open(os.O_RDONLY)
 	if err != nil {
 		return r, false
 	}
@@ -153,7 +167,7 @@ func (t Table) Clear() error {
 // ClearAtOnce is Clear for a mail system that starts, which must not wait for the
 // lock: anybody who can read the table may hold it.
 func (t Table) ClearAtOnce() error {
-	f, err := os.OpenFile(t.Path, os.O_WRONLY, 0)
+	f, err := t.open(os.O_WRONLY)
 	if err != nil {
 		return err
 	}
@@ -185,7 +199,7 @@ func (t Table) change(edit func(f *os.File, image []byte) error) error {
 }
 
 func (t Table) lock() (*os.File, error) {
-	f, err := os.OpenFile(t.Path, os.O_RDWR, 0)
+	f, err := t.open(os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var now = time.Unix(1800000000, 0)
@@ -234,4 +236,32 @@ func FuzzTable(f *testing.F) {
 			t.Errorf("%v, %v", r, known)
 		}
 	})
+}
+
+// TestOtherFiles: what is no file makes nobody wait.
+func TestOtherFiles(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"a fifo":      func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		table := Table{filepath.Join(t.TempDir(), "tcpto")}
+		if err := make(table.Path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := table.Records(); err == nil {
+			t.Errorf("%s is read", name)
+		}
+		if _, known := table.Find(netip.MustParseAddr("192.0.2.1")); known {
+			t.Errorf("%s has a record", name)
+		}
+		for what, f := range map[string]func() error{
+			"TimedOut":    func() error { return table.TimedOut(netip.MustParseAddr("192.0.2.1"), time.Now()) },
+			"Clear":       table.Clear,
+			"ClearAtOnce": table.ClearAtOnce,
+		} {
+			if f() == nil {
+				t.Errorf("%s: %s succeeds", name, what)
+			}
+		}
+	}
 }
