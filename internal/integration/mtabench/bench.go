@@ -212,7 +212,7 @@ func (b *bench) fanOut(writers, n int, s func(i int) submission) (time.Duration,
 // await waits until somebody listens.
 func await(address string) error {
 	var err error
-	for range 500 {
+	for range 3000 {
 		var conn net.Conn
 		if conn, err = net.Dial("tcp", address); err == nil {
 			return conn.Close()
