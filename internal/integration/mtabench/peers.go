@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,7 +92,14 @@ func inside() error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(group)
+	defer func() { // which may take a moment: the last of its processes have just ended
+		for range 500 {
+			if os.Remove(group) == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
 	dir, err := os.Open(group)
 	if err != nil {
 		return err
