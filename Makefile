@@ -8,9 +8,10 @@ BUILD   = build/bin
 GO      = go
 C       = /var/cqmail
 VERSION = 0.4
-# Of archives: that of the last commit, or that of an unpacked archive's files.
+OUT     = build
+# Of the files in archives: that of the last commit, or that of the README in an archive.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y README.md)
-PACK    = $(GO) run -trimpath ./internal/admin/pack -home $(QMAIL) -build $(BUILD) -out build -version $(VERSION) \
+PACK    = $(GO) run -trimpath ./internal/admin/pack -home $(QMAIL) -build $(BUILD) -out $(OUT) -version $(VERSION) \
 	-arch $(or $(ARCH),$(shell $(GO) env GOARCH)) $(PACKFLAGS)
 
 # Static, without paths or times of the machine in it: two builds are the same
@@ -76,6 +77,10 @@ privileges: ## hostile users, parents, clients and mail against a whole installa
 .PHONY: kills
 kills: ## kill processes at random under load for KILLS=10m; nothing may be lost (root)
 	GOQMAIL_KILLS=$(or $(KILLS),10m) $(GO) test -count=1 -timeout 60m -v ./internal/integration/kills
+
+.PHONY: takeover
+takeover: ## packages, set-up and the take-over guides on roots of Debian, made by debootstrap or found in ROOTS=DIR (root)
+	internal/integration/takeover/roots.sh '$(ROOTS)' $(GO) test -count=1 -v ./internal/integration/takeover
 
 .PHONY: swap
 swap: ## put each program in the place of its namesake in the C qmail in C=HOME, and the other way round (root)

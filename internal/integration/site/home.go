@@ -19,9 +19,7 @@ type Site struct {
 // joe, ann and bob are new and empty.
 func New(t testing.TB) *Site {
 	t.Helper()
-	if skipped != "" {
-		t.Skip(skipped)
-	}
+	Skip(t)
 	s := &Site{t}
 	for _, dir := range []string{"control", "users", "alias", "queue"} {
 		s.must(os.RemoveAll(filepath.Join(Home, dir)))
@@ -41,7 +39,7 @@ func New(t testing.TB) *Site {
 // Install puts all of our own programs into bin, as New finds them there.
 func (s *Site) Install() {
 	s.t.Helper()
-	source, err := sources()
+	source, err := Sources()
 	s.must(err)
 	s.must(install.Plan{Home: Home, Build: os.Getenv(buildVariable), Sources: source, Accounts: install.NewSystemAccounts()}.Install())
 }

@@ -50,7 +50,12 @@ var skipped = "needs root: it runs programs under several users in namespaces of
 func Inside() bool { return skipped == "" }
 
 // Main is the TestMain of a package of process tests.
-func Main(m *testing.M) {
+func Main(m *testing.M) { Namespaces(m, buildPrograms, enter) }
+
+// Namespaces is the TestMain of tests that want a world of another kind: prepare makes
+// what they need in a directory, on the machine; enter does the rest in new
+// namespaces, before the tests run there.
+func Namespaces(m *testing.M, prepare, enter func(dir string) error) {
 	switch {
 	case os.Getenv(stageVariable) != "":
 		if err := enter(os.Getenv(buildVariable)); err != nil {
@@ -67,14 +72,14 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "site:", err)
 		os.Exit(1)
 	}
-	code := outside(m, build)
+	code := outside(m, build, prepare)
 	os.RemoveAll(build)
 	os.Exit(code)
 }
 
-// outside builds the programs and runs this test binary inside.
-func outside(m *testing.M, build string) int {
-	if err := buildPrograms(build); err != nil {
+// outside prepares what is needed and runs this test binary inside.
+func outside(m *testing.M, build string, prepare func(dir string) error) int {
+	if err := prepare(build); err != nil {
 		fmt.Fprintln(os.Stderr, "site:", err)
 		return 1
 	}
@@ -116,31 +121,53 @@ func buildPrograms(dir string) error {
 
 // enter sets the namespaces up and installs.
 func enter(build string) error {
-	source, err := sources()
+	source, err := Sources()
 	if err != nil {
 		return err
 	}
-	steps := []struct {
-		what string
-		do   func() error
-	}{
-		{"make mounts private", func() error { return unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }},
-		{"mount /proc", func() error { return unix.Mount("proc", "/proc", "proc", 0, "") }},
-		{"mount /mnt", func() error { return unix.Mount("site", "/mnt", "tmpfs", 0, "mode=0755") }},
+	return do([]step{
+		{"separate", Separate},
 		{"mount " + Home, hideInstalled},
 		{"write /etc", writeEtc},
-		{"set host name", func() error { return unix.Sethostname([]byte("host")) }},
-		{"bring up lo", loopbackUp},
 		{"install", func() error {
 			return install.Plan{Home: Home, Build: build, Sources: source, Accounts: install.NewSystemAccounts()}.Install()
 		}},
-	}
+	})
+}
+
+// Separate is what enter does first: nothing that is mounted from now on is seen
+// outside, /proc shows the processes of the namespace, /mnt is an empty filesystem, and
+// the network is the loopback device.
+func Separate() error {
+	return do([]step{
+		{"make mounts private", func() error { return unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }},
+		{"mount /proc", func() error { return unix.Mount("proc", "/proc", "proc", 0, "") }},
+		{"mount /mnt", func() error { return unix.Mount("site", "/mnt", "tmpfs", 0, "mode=0755") }},
+		{"set host name", func() error { return unix.Sethostname([]byte("host")) }},
+		{"bring up lo", loopbackUp},
+	})
+}
+
+type step struct {
+	what string
+	do   func() error
+}
+
+func do(steps []step) error {
 	for _, s := range steps {
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%s: %w", s.what, err)
 		}
 	}
 	return nil
+}
+
+// Skip skips a test where there are no namespaces.
+func Skip(t testing.TB) {
+	t.Helper()
+	if skipped != "" {
+		t.Skip(skipped)
+	}
 }
 
 // hideInstalled copies the programs of an installed qmail aside, and puts a
@@ -155,8 +182,8 @@ func hideInstalled() error {
 	return unix.Mount("site", Home, "tmpfs", 0, "mode=0755")
 }
 
-// sources finds the top of the source tree from the package's directory.
-func sources() (string, error) {
+// Sources finds the top of the source tree from the package's directory.
+func Sources() (string, error) {
 	dir, err := os.Getwd()
 	for ; err == nil && dir != "/"; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
