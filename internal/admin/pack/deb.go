@@ -108,6 +108,16 @@ func (j *job) data() (*archive, error) {
 		}
 		a.file("usr/lib/systemd/system/"+filepath.Base(unit), root, 0o644, j.fill(text))
 	}
+	err = j.walk("conf-templates", func(path, file string, mode int64) error {
+		text, err := os.ReadFile(file)
+		if !strings.HasPrefix(path, "conf-templates/debian/") {
+			a.file("usr/share/doc/goqmail/examples/"+strings.TrimPrefix(path, "conf-templates/"), root, mode, j.fill(text))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	licence, err := os.ReadFile(filepath.Join(j.Sources, "LICENSE"))
 	a.file("usr/share/doc/goqmail/copyright", root, 0o644, licence)
 	return a, err

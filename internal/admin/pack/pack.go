@@ -19,6 +19,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -75,6 +76,25 @@ func (j *job) fill(text []byte, more ...string) []byte {
 	return []byte(strings.NewReplacer(replace...).Replace(string(text)))
 }
 
+// walk visits the files below a path of the sources, but for those of Go. Of their modes
+// only counts whether they are programs.
+func (j *job) walk(below string, visit func(path, file string, mode int64) error) error {
+	return filepath.WalkDir(filepath.Join(j.Sources, below), func(file string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(file, ".go") {
+			return err
+		}
+		path, err := filepath.Rel(j.Sources, file)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return visit(path, file, int64(info.Mode().Perm()&0o111|0o644))
+	})
+}
+
 // tarball has the layout of the sources, as far as qmail-setup looks at it.
 func (j *job) tarball() (string, error) {
 	name := "goqmail-" + j.version
@@ -98,26 +118,9 @@ func (j *job) tarball() (string, error) {
 			return "", err
 		}
 	}
-	for _, pattern := range []string{"README.md", "LICENSE", "docs/*.md", "docs/man/*.[1-8]", "docs/design/*.md", "docs/changelog/*.md", "conf-templates/*.sh", "conf-templates/*.md", "conf-templates/*/*", "conf-templates/*/*/*"} {
-		files, err := filepath.Glob(filepath.Join(j.Sources, pattern))
-		if err != nil {
+	for _, path := range []string{"README.md", "LICENSE", "docs", "conf-templates"} {
+		if err := j.walk(path, add); err != nil {
 			return "", err
-		}
-		for _, file := range files {
-			path, err := filepath.Rel(j.Sources, file)
-			if err != nil {
-				return "", err
-			}
-			info, err := os.Stat(file)
-			if err != nil {
-				return "", err
-			}
-			if info.IsDir() {
-				continue
-			}
-			if err := add(path, file, int64(info.Mode().Perm()&0o111|0o644)); err != nil {
-				return "", err
-			}
 		}
 	}
 	var b bytes.Buffer
