@@ -7,19 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
-	"goqmail/internal/admin/config"
 	"goqmail/internal/admin/install"
-	"goqmail/internal/admin/lookup"
 	"goqmail/internal/admin/setup"
 	"goqmail/internal/host/child"
 	"goqmail/internal/host/home"
-	"goqmail/internal/host/ipme"
 	"goqmail/internal/host/process"
 	"goqmail/internal/mail/outcome"
-	"goqmail/internal/wire/dns"
 )
 
 const usage = outcome.Usage("qmail-setup [-dry-run] [-v] [-undo] [-me name] [-postmaster who] [-boot file] [-steps a,b] [-sources dir]")
@@ -53,10 +48,15 @@ func run() error {
 	if *undo {
 		return s.Undo(os.Stdout, *dry, *all)
 	}
-	if err := whereFrom(&s.Install); err != nil {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
 		return err
 	}
-	if err := machine(&s); err != nil {
+	if err := s.From(self); err != nil {
+		return err
+	}
+	hostname, _ := os.Hostname() // without one, a name has to be given
+	if err := s.On(hostname, "/etc/resolv.conf"); err != nil {
 		return err
 	}
 	return setUp(&s, strings.Split(*steps, ","), *dry, *all)
@@ -91,38 +91,6 @@ func user(name string) string {
 		return ""
 	}
 	return name
-}
-
-// whereFrom finds the programs to install beside this one, unless this one is installed.
-// The working directory has no say in what root installs.
-func whereFrom(p *install.Plan) error {
-	self, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	bin, err := filepath.EvalSymlinks(filepath.Join(p.Home, "bin"))
-	if err == nil && filepath.Dir(self) == bin {
-		return nil
-	}
-	p.Build = filepath.Dir(self)
-	if p.Sources == "" {
-		p.Sources = filepath.Dir(filepath.Dir(p.Build)) // build/bin
-	}
-	p.Sources, err = filepath.Abs(p.Sources)
-	return err
-}
-
-// machine finds what there is to know of this machine for control/me.
-func machine(s *setup.Setup) error {
-	const resolvConf = "/etc/resolv.conf"
-	own, err := lookup.Own(ipme.Addresses)
-	if err != nil {
-		return err
-	}
-	hostname, _ := os.Hostname() // without one, a name has to be given
-	s.Resolver = dns.FromFile(resolvConf)
-	s.Machine = config.Machine{Hostname: hostname, Search: dns.SearchList(resolvConf), Own: own}
-	return nil
 }
 
 // command runs a command with the descriptors of this program.

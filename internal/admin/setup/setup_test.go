@@ -486,3 +486,26 @@ func TestShow(t *testing.T) {
 		t.Error(short.String())
 	}
 }
+
+func TestFrom(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"/srv/mail/bin", "/var"} {
+		if err := os.MkdirAll(root+dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(root+"/srv/mail", root+home); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ program, sources, wantBuild, wantSources string }{
+		{root + "/srv/mail/bin/qmail-setup", "", "", ""},
+		{"/src/goqmail/build/bin/qmail-setup", "", "/src/goqmail/build/bin", "/src/goqmail"},
+		{"/tmp/bin/qmail-setup", "/src/goqmail", "/tmp/bin", "/src/goqmail"},
+		{"/usr/bin/qmail-setup", "", "/usr/bin", "/"},
+	} {
+		s := Setup{Install: install.Plan{Home: home, DestDir: root, Sources: c.sources}}
+		if err := s.From(c.program); err != nil || s.Install.Build != c.wantBuild || s.Install.Sources != c.wantSources {
+			t.Errorf("%s: %v, %q, %q", c.program, err, s.Install.Build, s.Install.Sources)
+		}
+	}
+}

@@ -26,8 +26,8 @@ if [ ! -e "$dir/postfix" ]; then
 	cp /etc/resolv.conf "$dir/postfix.new/etc/"
 	printf '#!/bin/sh\nexit 101\n' >"$dir/postfix.new/usr/sbin/policy-rc.d" # start nothing
 	chmod 755 "$dir/postfix.new/usr/sbin/policy-rc.d"
-	chroot "$dir/postfix.new" env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends postfix >>"$dir/log" 2>&1 || {
+	chroot "$dir/postfix.new" env DEBIAN_FRONTEND=noninteractive sh -c \
+		'apt-get update -qq && apt-get install -y -qq --no-install-recommends postfix' >>"$dir/log" 2>&1 || {
 		tail "$dir/log"
 		exit 1
 	}

@@ -46,6 +46,12 @@ func TestPackage(t *testing.T) {
 	r.sh("qmail-instcheck; su joe -c '/var/qmail/bin/maildirmake ~/Maildir'; readlink /usr/sbin/sendmail | grep -x /var/qmail/bin/sendmail")
 	r.wants(r.sh("dpkg-query -W -f '${Provides}' goqmail; dpkg --audit"), "mail-transport-agent")
 
+	for _, wanted := range []string{"multi-user.target.wants/qmail-send.service", "sockets.target.wants/qmail-smtpd.socket"} {
+		if !r.exists("/etc/systemd/system/" + wanted) {
+			t.Errorf("%s is missing: it will not start", wanted)
+		}
+	}
+
 	// A message by SMTP, read by POP3.
 	r.sh("systemctl start qmail-send.service; systemctl start qmail-smtpd.socket")
 	r.smtp("first", "sue@remote.example", "joe@host.example.org")
