@@ -170,7 +170,7 @@ func (h *Host) cable(state string) {
 // would.
 func (h *Host) Install() {
 	h.s.t.Helper()
-	source, err := sources()
+	source, err := Sources()
 	h.s.must(err)
 	h.must(install.Plan{Home: Home, Build: os.Getenv(buildVariable), Sources: source, Accounts: install.NewSystemAccounts()}.Install)
 }
