@@ -73,3 +73,34 @@ func TestTroubleshooting(t *testing.T) {
 		t.Errorf("only %d pieces: have the tables changed their form?", pieces)
 	}
 }
+
+// TestTroubleshootingIsComplete: what qmail-log(5) calls an alert or a warning is
+// explained, and so is each reply of the SMTP server that refuses something.
+func TestTroubleshootingIsComplete(t *testing.T) {
+	text, err := os.ReadFile("troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := strings.ReplaceAll(string(text), "_", " ")
+	lines := 0
+	for page, want := range map[string]string{
+		"qmail-log.5":    `(?m)^\.It Li ((?:alert|warning): .*)$`,
+		"qmail-listen.7": `\.It Li "(4\d\d [^"]*)"`,
+		"qmail-smtpd.8":  `Li "([45]\d\d [^"]*)"`,
+	} {
+		manual, err := os.ReadFile("man/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(want).FindAllStringSubmatch(string(manual), -1) {
+			lines++
+			piece, _, _ := strings.Cut(strings.ReplaceAll(m[1], `\&`, ""), " Ar ")
+			if !strings.Contains(explained, strings.TrimSpace(piece)) {
+				t.Errorf("%s has %q, troubleshooting.md has not", page, m[1])
+			}
+		}
+	}
+	if lines < 40 {
+		t.Errorf("only %d lines", lines)
+	}
+}
