@@ -8,6 +8,26 @@ import (
 	"testing"
 )
 
+// TestDeviations: no difference is told twice.
+func TestDeviations(t *testing.T) {
+	text, err := os.ReadFile("deviations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(map[string]bool)
+	for _, line := range strings.Split(string(text), "\n") {
+		if cells := strings.Split(line, " | "); len(cells) == 4 {
+			if told[cells[0]+cells[1]] {
+				t.Errorf("twice: %s", line)
+			}
+			told[cells[0]+cells[1]] = true
+		}
+	}
+	if len(told) < 100 {
+		t.Errorf("only %d differences", len(told))
+	}
+}
+
 // TestLinks: what the documents lead to is there, be it a file, a manual page or a
 // package.
 func TestLinks(t *testing.T) {

@@ -113,8 +113,8 @@ func (p *page) hasFile(name string) bool {
 	return p.files[name] || p.files["control/"+name] || p.files["/var/qmail/control/"+name]
 }
 
-// TestPages: every program has a page of its own name, and every page that another
-// refers to is there.
+// TestPages: every program has a page of its own name, every page that another refers to
+// is there, and from the overview one can find them all.
 func TestPages(t *testing.T) {
 	all := pages(t)
 	for _, p := range allPrograms(t) {
@@ -128,8 +128,17 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s refers to %s, which is not there", p.file, other)
 			}
 		}
-		if p.file != "qmail.7" && !all["qmail.7"].see[p.file] {
-			t.Errorf("qmail.7, the overview, does not refer to %s", p.file)
+	}
+	found := make(map[string]bool)
+	for todo := []string{"qmail.7"}; len(todo) > 0; todo = todo[1:] {
+		if p := all[todo[0]]; p != nil && !found[p.file] {
+			found[p.file] = true
+			todo = slices.AppendSeq(todo, maps.Keys(p.see))
+		}
+	}
+	for file := range all {
+		if !found[file] {
+			t.Errorf("nothing leads from qmail.7, the overview, to %s", file)
 		}
 	}
 }
