@@ -509,3 +509,18 @@ func TestFrom(t *testing.T) {
 		}
 	}
 }
+
+// TestUndoTalk: what qmail-send has made for qmail-queuectl goes, also from a queue that
+// stays.
+func TestUndoTalk(t *testing.T) {
+	m := newMachine(t, nil)
+	m.setUp()
+	m.put(m.at(home+"/"+talkDir+"/socket"), "")
+	m.put(m.at(home+"/"+talkDir+"/paused"), "example.org\n")
+	m.put(m.at(home+"/queue/mess/5/28"), "mail")
+	m.undo()
+	tree := m.tree()
+	if tree[home+"/"+talkDir] != "" || tree[home+"/queue/mess/5/28"] == "" {
+		t.Errorf("%q", tree)
+	}
+}

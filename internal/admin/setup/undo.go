@@ -125,9 +125,13 @@ func (u *undoing) lookAtQueue() error {
 	return nil
 }
 
+// talkDir has nothing of any message: it is where qmail-send listens to qmail-queuectl.
+// C qmail does not know it.
+const talkDir = "queue/queuectl"
+
 // undo takes one change back, or says why not.
 func (u *undoing) undo(c Change) (kept string, err error) {
-	if u.mail && strings.HasPrefix(c.Path, u.inHome("queue")) {
+	if u.mail && strings.HasPrefix(c.Path, u.inHome("queue")) && c.Path != u.inHome(talkDir) {
 		return "there is mail in the queue", nil
 	}
 	switch c.Kind {
@@ -176,6 +180,13 @@ func (u *undoing) account(c Change) (kept string, err error) {
 func (u *undoing) directoryGone(c Change) (kept string, err error) {
 	if u.dry { // what will be in it is hard to say
 		return "", nil
+	}
+	if c.Path == u.inHome(talkDir) {
+		for _, name := range []string{"socket", "paused"} {
+			if err := u.remove(c.Path + "/" + name); err != nil {
+				return "", err
+			}
+		}
 	}
 	err = unix.Rmdir(u.at(c.Path))
 	switch err {
