@@ -150,7 +150,7 @@ func TestHostileHomes(t *testing.T) {
 			default:
 				y.WaitLog(`^delivery 1: ` + c.want)
 			}
-			if now, _ := os.ReadFile("/etc/passwd"); string(now) != string(passwd) || len(s.ReadDir(maildir+"/new")) != 1 || len(s.ReadDir(maildir+"/tmp")) != 0 || s.Read("/mnt/home/ann/.qmail") != "./Maildir/\n" {
+			if now, _ := os.ReadFile("/etc/passwd"); string(now) != string(passwd) || len(s.ReadDir(maildir+"/new")) != 1 || s.Read("/mnt/home/ann/.qmail") != "./Maildir/\n" {
 				t.Error("something that is not joe's was touched")
 			}
 			checkLog(t, y.Log())
@@ -222,7 +222,12 @@ func TestLoopOfTwoHosts(t *testing.T) {
 	}
 	hops := strings.Count(a.Log()+b.Log(), " to remote ")
 	s.Queue("Subject: there and back\n\n", "ann@a.test", "joe-strip@a.test")
-	s.Eventually("another bounce", func() bool { return len(s.ReadDir(maildir+"/new")) == 2 })
+	for before := -1; len(s.ReadDir(maildir+"/new")) < 2; { // as long as it moves
+		s.Eventually("another hop, or a bounce", func() bool {
+			return strings.Count(a.Log()+b.Log(), " to remote ") > before || len(s.ReadDir(maildir+"/new")) == 2
+		})
+		before = strings.Count(a.Log()+b.Log(), " to remote ")
+	}
 	if hops != 2+1 && hops != 2 {
 		t.Errorf("%d hops until Delivered-To was noticed", hops)
 	}
