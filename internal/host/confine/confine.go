@@ -87,11 +87,6 @@ func self(rules []Rule) error {
 			return fmt.Errorf("unable to allow %s: %w", r.Path, err)
 		}
 	}
-	return within(startLimit, func() error { return restrict(set) })
-}
-
-// restrict puts all threads under a set of rules.
-func restrict(set uintptr) error {
 	// Without no_new_privs an attacker could have a set-uid program misled by what it
 	// cannot reach; so the kernel wants it.
 	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno == unix.ENOTSUP {
