@@ -62,6 +62,7 @@ func (m *Mailbox) Close() { m.maildir.Close() }
 // delivers has made it twice) becomes a hash of name and time for the later one.
 func identify(messages []message) {
 	taken := make(map[string]struct{}, len(messages))
+	hashes := map[string]int{} // of a name and time, so that the next one is not looked for among them
 	for i := range messages {
 		m := &messages[i]
 		name := base(m.Name)
@@ -70,8 +71,10 @@ func identify(messages []message) {
 			m.uid = hash(name)
 		}
 		_, again := taken[m.uid]
-		for n := 0; again; n++ {
-			m.uid = hash(fmt.Sprintf("%s\x00%d\x00%d", name, m.Delivered.UnixNano(), n))
+		for again {
+			twice := fmt.Sprintf("%s\x00%d", name, m.Delivered.UnixNano())
+			m.uid = hash(fmt.Sprintf("%s\x00%d", twice, hashes[twice]))
+			hashes[twice]++
 			_, again = taken[m.uid]
 		}
 		taken[m.uid] = struct{}{}

@@ -52,7 +52,7 @@ func TestIdentify(t *testing.T) {
 // FuzzIdentify: unique-ids are what RFC 1939 allows, but for their length, and
 // unique.
 func FuzzIdentify(f *testing.F) {
-	for _, s := range []string{"a/a:2,S/b", "a b/a b:2,/:/", "\xff/\n/."} {
+	for _, s := range []string{"a/a:2,S/b", "a b/a b:2,/:/", "\xff/\n/.", strings.Repeat("/", 20000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, names string) {
