@@ -92,8 +92,10 @@ func (l *List) Allows(address string) (bool, error) {
 		return false, nil
 	}
 	for name := host; name != ""; name = parent(name) {
-		if _, found, err := l.more.Find(name); found || err != nil {
-			return found, err
+		if _, found, err := l.more.Find(name); err != nil {
+			return false, fmt.Errorf("unable to read control/morercpthosts.cdb: %w", err)
+		} else if found {
+			return true, nil
 		}
 	}
 	return false, nil

@@ -178,7 +178,7 @@ var rows = []row{
 	{"qmail-qmtpd with a message of no known form", "echo h >control/rcpthosts", "qmaild", `printf '3:xab,3:a@b,6:3:c@h,,' | qmail-qmtpd`, 100, `^$`},
 	{"qmail-qmtpd with a directory for rcpthosts", "mkdir control/rcpthosts", "qmaild", qmtp + "qmail-qmtpd", 111, `^qmail-qmtpd: fatal: .*control/rcpthosts: is a directory\n$`},
 	{"qmail-qmtpd with closed rcpthosts", "echo h >control/rcpthosts; chmod 0 control/rcpthosts", "qmaild", qmtp + "qmail-qmtpd", 111, `^qmail-qmtpd: fatal: .*control/rcpthosts: permission denied\n$`},
-	{"qmail-qmtpd with an empty morercpthosts.cdb", "echo x >control/rcpthosts; : >control/morercpthosts.cdb", "qmaild", qmtp + "qmail-qmtpd", 111, `^qmail-qmtpd: fatal: .*malformed cdb: it ends too early\n$`},
+	{"qmail-qmtpd with an empty morercpthosts.cdb", "echo x >control/rcpthosts; : >control/morercpthosts.cdb", "qmaild", qmtp + "qmail-qmtpd", 111, `^qmail-qmtpd: fatal: unable to read control/morercpthosts\.cdb: malformed cdb: it ends too early\n$`},
 	{"qmail-qmtpd with a directory for databytes", "mkdir control/databytes", "qmaild", qmtp + "qmail-qmtpd", 111, `^qmail-qmtpd: fatal: .*control/databytes: is a directory\n$`},
 	{"qmail-qmtpd without qmail-queue", "echo h >control/rcpthosts", "qmaild", qmtp + "QMAILQUEUE=/nonexistent qmail-qmtpd", 0, `^27:Zunable to exec qq \(#4\.3\.0\),$`},
 	{"qmail-qmtpd with a qmail-queue that crashes", `echo h >control/rcpthosts; printf '#!/bin/sh\nkill -9 $$\n' >/mnt/crash; chmod 755 /mnt/crash`, "qmaild", qmtp + "QMAILQUEUE=/mnt/crash qmail-qmtpd", 0, `^20:Zqq crashed \(#4\.3\.0\),$`},
