@@ -138,7 +138,7 @@ func (s *scheduler) replaced(n queue.Number) bool {
 // endMessage takes a message without lists from S5 to S1. It tells whether that
 // worked, or must be tried again.
 func (s *scheduler) endMessage(n queue.Number, lines *activity.Lines) bool {
-	notes, err := s.q.OpenFile(queue.Bounce, n, os.O_RDONLY, 0)
+	notes, err := s.q.OpenFile(queue.Bounce, n, os.O_RDWR, 0)
 	switch {
 	case err == nil:
 		defer notes.Close()
@@ -174,16 +174,23 @@ func (s *scheduler) removeMessage(n queue.Number, lines *activity.Lines) bool {
 }
 
 // bounce sends the bounce of a message and removes bounce/N. It tells whether both
-// was done.
+// was done. Where no note is left after a power cut there is nobody to tell of.
 func (s *scheduler) bounce(n queue.Number, notes *os.File, lines *activity.Lines) bool {
+	size, err := cutDebris(notes)
+	if err != nil {
+		lines.Warning("unable to read ", s.q.Name(queue.Bounce, n), "; will try again later")
+		return false
+	}
 	sender, _, err := s.info(n)
 	if err != nil {
 		lines.Warning("trouble opening ", s.q.Name(queue.Info, n), "; will try again later")
 		return false
 	}
-	if bounce.KindOf(sender) == bounce.Triple {
+	switch {
+	case size == 0:
+	case bounce.KindOf(sender) == bounce.Triple:
 		lines.TripleBounce(s.q.Name(queue.Bounce, n))
-	} else if !s.submit(n, sender, notes, lines) {
+	case !s.submit(n, sender, notes, lines):
 		return false
 	}
 	if unix.Unlink(s.q.Path(queue.Bounce, n)) != nil {

@@ -1,6 +1,8 @@
 package send
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"time"
 
@@ -145,11 +147,11 @@ func (s *scheduler) append(notes []note) (failed [][]note) {
 
 // appendTo writes notes to the end of bounce/N, all or nothing.
 func (s *scheduler) appendTo(n queue.Number, notes []note) (*bounceFile, error) {
-	f, err := s.q.OpenFile(queue.Bounce, n, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := s.q.OpenFile(queue.Bounce, n, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
+	size, err := cutDebris(f)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -159,11 +161,33 @@ func (s *scheduler) appendTo(n queue.Number, notes []note) (*bounceFile, error) 
 		text = append(text, n.text...)
 	}
 	if _, err := f.Write(text); err != nil {
-		f.Truncate(st.Size())
+		f.Truncate(size)
 		f.Close()
 		return nil, err
 	}
-	return &bounceFile{f, st.Size(), notes}, nil
+	return &bounceFile{f, size, notes}, nil
+}
+
+// cutDebris cuts off what a power cut has made of notes that were not synced, and
+// returns the size of what is left. The file may be as long as they were and have NULs
+// in their place, which no note has. Their recipients are not marked, so each will
+// have a note again, or the message.
+func cutDebris(f *os.File) (size int64, err error) {
+	st, err := f.Stat()
+	if err != nil || st.Size() == 0 {
+		return 0, err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, st.Size()-1); err != nil || last[0] != 0 {
+		return st.Size(), err
+	}
+	for notes := bufio.NewReader(io.NewSectionReader(f, 0, st.Size())); ; size++ {
+		if b, err := notes.ReadByte(); err != nil {
+			return 0, err
+		} else if b == 0 {
+			return size, f.Truncate(size)
+		}
+	}
 }
 
 // mark marks the recipients that notes are on disk for.

@@ -107,6 +107,45 @@ func TestNotesGivenUp(t *testing.T) {
 	}
 }
 
+// TestNotesUnsynced: what a power cut has left of notes does not get into the bounce,
+// and makes none by itself.
+func TestNotesUnsynced(t *testing.T) {
+	const nuls = "\x00\x00\x00\x00\x00"
+	for before, want := range map[string]string{
+		"":                          "<a@x>:\nno\n\n",
+		nuls:                        "<a@x>:\nno\n\n",
+		"<b@x>:\nno\n\n":            "<b@x>:\nno\n\n<a@x>:\nno\n\n",
+		"<b@x>:\nno\n\n" + nuls:     "<b@x>:\nno\n\n<a@x>:\nno\n\n",
+		nuls + "c@x>:\nno\n" + nuls: "<a@x>:\nno\n\n",
+	} {
+		b := newBench(t, 10)
+		b.put(457, "remote", "Ta@x\x00")
+		queuetest.Put(t, b.dir, "bounce/457", before)
+		notes := b.fail("Dno\n")
+		if failed := b.append(notes); failed != nil {
+			t.Errorf("%q: %v", before, failed)
+		}
+		if got := queuetest.Get(t, b.dir, "bounce/457"); got != want {
+			t.Errorf("%q became %q, want %q", before, got, want)
+		}
+	}
+	for _, before := range []string{"", nuls} {
+		b := newBench(t, 10)
+		b.put(457, "remote", "Ta@x\x00")
+		queuetest.Put(t, b.dir, "bounce/457", before)
+		b.add(457, [route.Channels]bool{route.Remote: true}, [route.Channels]int64{b.now, b.now})
+		b.start()
+		b.report(route.Remote, 0, "Kok\n")
+		b.settle()
+		if got := b.record(); strings.Contains(got, "bounce msg") || !strings.Contains(got, "end msg 457\n") {
+			t.Errorf("%q: %s", before, got)
+		}
+		if left := queuetest.Files(t, b.dir); len(left) != 0 {
+			t.Errorf("%q: left %v", before, left)
+		}
+	}
+}
+
 // TestNotesTorn: a note that cannot be written to its end is not written.
 func TestNotesTorn(t *testing.T) {
 	b := newBench(t, 10)
