@@ -147,13 +147,8 @@ func (s *scheduler) append(notes []note) (failed [][]note) {
 
 // appendTo writes notes to the end of bounce/N, all or nothing.
 func (s *scheduler) appendTo(n queue.Number, notes []note) (*bounceFile, error) {
-	f, err := s.q.OpenFile(queue.Bounce, n, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	f, size, err := s.openNotes(n)
 	if err != nil {
-		return nil, err
-	}
-	size, err := cutDebris(f)
-	if err != nil {
-		f.Close()
 		return nil, err
 	}
 	var text []byte
@@ -166,6 +161,20 @@ func (s *scheduler) appendTo(n queue.Number, notes []note) (*bounceFile, error) 
 		return nil, err
 	}
 	return &bounceFile{f, size, notes}, nil
+}
+
+// openNotes opens bounce/N to append to it, and tells its size.
+func (s *scheduler) openNotes(n queue.Number) (f *os.File, size int64, err error) {
+	f, err = s.q.OpenFile(queue.Bounce, n, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err = cutDebris(f)
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, size, nil
 }
 
 // cutDebris cuts off what a power cut has made of notes that were not synced, and

@@ -239,15 +239,11 @@ func (s *scheduler) failAll(n queue.Number, reason string, lines *activity.Lines
 	if reason == "" {
 		reason = givenUp
 	}
-	notes, err := s.q.OpenFile(queue.Bounce, n, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	notes, size, err := s.openNotes(n)
 	if err != nil {
 		return err
 	}
 	defer notes.Close()
-	st, err := notes.Stat()
-	if err != nil {
-		return err
-	}
 	routes := s.routes.Load()
 	w := bufio.NewWriter(notes)
 	_, err = s.eachUndone(n, func(_ *os.File, r queue.Record) error {
@@ -261,8 +257,8 @@ func (s *scheduler) failAll(n queue.Number, reason string, lines *activity.Lines
 		err = errors.Join(queue.SyncTogether(notes.Sync, func() error { return s.q.SyncDirectory(queue.Bounce, n) })...)
 	}
 	if err != nil {
-		notes.Truncate(st.Size())
-		if st.Size() == 0 {
+		notes.Truncate(size)
+		if size == 0 {
 			unix.Unlink(s.q.Path(queue.Bounce, n))
 		}
 		return err
