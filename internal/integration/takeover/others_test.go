@@ -68,7 +68,7 @@ func TestFromPostfix(t *testing.T) {
 	r.write("/etc/postfix/virtual", "# who\nvirtual.example anything\ninfo@virtual.example ann, joe\n@catch.example ann\n")
 	r.write("/etc/postfix/transport", "routed.example smtp:[192.0.2.5]:26\n.routed.example relay:[192.0.2.6]\nlocal.example local:\n")
 	r.write("/home/ann/.forward", "joe\n")
-	r.sh(`postconf -e maillog_file=/var/log/postfix.log myhostname=host.example.org 'mydestination=$myhostname, www.example.org, localhost' \
+	r.sh(`postconf -e inet_protocols=ipv4 maillog_file=/var/log/postfix.log myhostname=host.example.org 'mydestination=$myhostname, www.example.org, localhost' \
 	'relayhost=[127.0.0.1]:1' 'mynetworks=127.0.0.0/8 10.1.0.0/16 192.0.2.0/24 192.0.2.77/32 [::1]/128' message_size_limit=20000000 \
 	relay_domains=backup.example virtual_alias_maps=hash:/etc/postfix/virtual transport_maps=hash:/etc/postfix/transport
 postmap /etc/postfix/virtual /etc/postfix/transport
