@@ -126,17 +126,19 @@ func (s *scheduler) order(numbers []queue.Number, orderFor func() *order) []*ord
 	for i, n := range numbers {
 		open, leaving := s.openLists(n)
 		_, held := s.admin.held[n]
+		entries := taken[n]
+		delete(taken, n) // it may be named twice
 		o := orderFor()
 		orders[i] = o
 		switch {
 		case s.admin.orders[n] != nil, leaving:
-			s.putBack(taken[n])
+			s.putBack(entries)
 			o.settle(queuectl.Result{Number: n, Code: queuectl.Busy})
 		case open:
 			delete(s.admin.held, n)
 			s.admin.orders[n] = o
 			s.stopMessage(n)
-		case held || taken[n] != nil:
+		case held || entries != nil:
 			delete(s.both, n)
 			s.end(ending{number: n, order: o})
 		default:
@@ -341,6 +343,7 @@ func (s *scheduler) hold(numbers []queue.Number) []change {
 		_, held := s.admin.held[n]
 		open, leaving := s.openLists(n)
 		entries := taken[n]
+		delete(taken, n) // it may be named twice
 		switch {
 		case s.admin.orders[n] != nil, leaving, len(entries) == 1 && entries[0].channel == nil:
 			s.putBack(entries)

@@ -166,6 +166,29 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+// TestNamedTwice: a message that is named twice in one request ends once.
+func TestNamedTwice(t *testing.T) {
+	for name, ask := range map[string]func(*bench){
+		"hold":   func(b *bench) { b.hold([]queue.Number{457, 457}) },
+		"unhold": func(b *bench) { b.unhold([]queue.Number{457, 457}) },
+		"retry":  func(b *bench) { b.retry([]queue.Number{457, 457}) },
+		"delete": func(b *bench) {
+			b.order([]queue.Number{457, 457}, func() *order {
+				return &order{verb: queuectl.Delete, done: make(chan queuectl.Result, 1)}
+			})
+		},
+	} {
+		b := newBench(t, 1)
+		queuetest.Put(t, b.dir, "info/20/457", "Fs@x\x00")
+		b.finished.Push(schedule.Entry{Due: b.now, Number: 457})
+		ask(b)
+		b.settle()
+		if got := strings.Count(b.record(), "end msg 457\n"); got != 1 {
+			t.Errorf("%s: ended %d times", name, got)
+		}
+	}
+}
+
 // TestOrderFails: where an order cannot be carried out, nothing of the message is lost, and
 // it goes on as before.
 func TestOrderFails(t *testing.T) {
