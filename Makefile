@@ -60,7 +60,7 @@ test: ## unit tests; as root also the process tests; tells what was skipped and 
 
 .PHONY: race
 race: ## unit tests under the race detector (needs cgo)
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+	CGO_ENABLED=1 $(GO) test -race -short $$($(GO) list ./... | grep -v /internal/integration/)
 
 .PHONY: integration
 integration: ## process tests only (root)
@@ -73,6 +73,10 @@ conformance: ## the conformance suite in ../shared against a fresh private insta
 .PHONY: privileges
 privileges: ## hostile users, parents, clients and mail against a whole installation, the long form (root)
 	GOQMAIL_PRIVILEGES=long $(GO) test -count=1 -timeout 30m -v ./internal/integration/privileges
+
+.PHONY: crash
+crash: ## cut the power of a disk at every durable system call of each way of mail; nothing may be lost (root)
+	$(GO) test -count=1 -timeout 30m -v ./internal/integration/powercut
 
 .PHONY: kills
 kills: ## kill processes at random under load for KILLS=10m; nothing may be lost (root)

@@ -202,6 +202,9 @@ func atWork(t *testing.T, s *site.Site) map[string]string {
 	y.WaitLog(`^status: local 1/\d+ remote 1/\d+$`)
 	s.Eventually("a message in a maildir", func() bool { return len(s.ReadDir(maildir+"/new")) == 1 })
 	y.WaitLog(`^delivery \d+: failure: `)
+	s.Eventually("a note on the failure", func() bool {
+		return slices.ContainsFunc(s.QueueFiles(), func(f string) bool { return strings.HasPrefix(f, "bounce/") })
+	})
 	t.Cleanup(func() { y.Signal(syscall.SIGCONT) })
 	y.Signal(syscall.SIGSTOP)
 	s.Queue("Subject: not yet preprocessed\n\n", "s@x.test", "joe@host.example.org")

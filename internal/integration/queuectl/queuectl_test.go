@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"goqmail/internal/integration/site"
 )
@@ -212,6 +213,7 @@ func TestOnline(t *testing.T) {
 	q.Control("virtualdomains", "host.example.org:ann\n")
 	q.Control("locals", "")
 	y.Signal(syscall.SIGHUP)
+	time.Sleep(time.Second) // nothing tells that it has read them again
 	q.UserFile("ann", ".qmail-joe-wait", "./Maildir/\n", 0o600)
 	q.run(0, "requeue", "-s", "e@z.example")
 	q.Eventually("the message with another user", func() bool { return len(q.ReadDir(bounces+"/new")) == 2 })
