@@ -142,7 +142,7 @@ func TestKills(t *testing.T) {
 
 	eventually(t, "all messages", func() bool { return w.missing(mail) == 0 && len(waiting(s)) == 0 })
 	w.report(t)
-	t.Logf("killed %v in %v; qmail-start was started %d times, qmail-smtpd %d times", killed, duration, mail.starts, server.starts)
+	t.Logf("killed %v in %v; qmail-start was started %d times, qmail-smtpd %d times", killed, duration, mail.started(), server.started())
 	for _, program := range slices.Concat(daemons, children) {
 		if killed[program] == 0 {
 			t.Errorf("%s was never killed", program)

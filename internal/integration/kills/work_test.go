@@ -80,6 +80,13 @@ func (p *supervised) signal(sig syscall.Signal) {
 	}
 }
 
+// started tells how often the program was started.
+func (p *supervised) started() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starts
+}
+
 func (p *supervised) stop() {
 	p.mu.Lock()
 	p.stopped = true
