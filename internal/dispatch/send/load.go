@@ -30,9 +30,9 @@ func (s *scheduler) load() {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for part := range parts {
-				part := s.loadPart(part, todo)
+				messages := s.loadPart(part, todo)
 				mu.Lock()
-				for _, m := range part {
+				for _, m := range messages {
 					s.take(m)
 				}
 				mu.Unlock()
