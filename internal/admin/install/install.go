@@ -185,7 +185,7 @@ func (p Plan) Content(e Entry) ([]byte, error) {
 	}
 	text, err := os.ReadFile(source)
 	if e.Kind == BootScript {
-		text = bytes.ReplaceAll(text, []byte("@QMAIL@"), []byte(p.Home))
+		text = p.withHome(text)
 	}
 	return text, err
 }

@@ -12,15 +12,6 @@ import (
 	"goqmail/internal/admin/install"
 )
 
-// links are what a Debian machine finds of the programs outside of the home, besides
-// all those that are called qmail-something.
-var links = map[string]string{
-	"usr/sbin/sendmail":  "sendmail",
-	"usr/lib/sendmail":   "sendmail",
-	"usr/bin/mailq":      "sendmail",
-	"usr/bin/newaliases": "newaliases",
-}
-
 // scripts are what dpkg runs.
 var scripts = []string{"preinst", "postinst", "prerm", "postrm"}
 
@@ -94,19 +85,15 @@ func (j *job) data() (*archive, error) {
 			a.symlink("usr/sbin/"+name, j.Home+"/"+e.Path)
 		}
 	}
-	for path, program := range links {
-		a.symlink(path, j.Home+"/bin/"+program)
+	for _, l := range install.Links {
+		a.symlink(strings.TrimPrefix(l.Path, "/"), j.Home+"/bin/"+l.Program)
 	}
-	units, err := filepath.Glob(filepath.Join(j.Sources, "conf-templates/systemd/*.[st]*"))
+	units, err := j.Units()
 	if err != nil {
 		return nil, err
 	}
-	for _, unit := range units {
-		text, err := os.ReadFile(unit)
-		if err != nil {
-			return nil, err
-		}
-		a.file("usr/lib/systemd/system/"+filepath.Base(unit), root, 0o644, j.fill(text))
+	for _, u := range units {
+		a.file("usr/lib/systemd/system/"+u.Name, root, 0o644, u.Text)
 	}
 	err = j.walk("conf-templates", func(path, file string, mode int64) error {
 		text, err := os.ReadFile(file)

@@ -3,38 +3,32 @@ package setup
 import (
 	"os"
 	"path/filepath"
-	"strings"
+
+	"goqmail/internal/admin/install"
 )
 
-// links are where programs look for sendmail and its like, and what of bin they find.
-var links = []struct{ path, program string }{
-	{"/usr/sbin/sendmail", "sendmail"},
-	{"/usr/lib/sendmail", "sendmail"},
-	{"/usr/bin/mailq", "sendmail"},
-	{"/usr/bin/newaliases", "newaliases"},
-}
-
+// links makes those that programs look for.
 func (s *Setup) links(record) (step Step, err error) {
-	for _, l := range links {
-		target := s.inHome("bin/" + l.program)
-		if now, err := os.Readlink(s.at(l.path)); err == nil && now == target {
+	for _, l := range install.Links {
+		target := s.inHome("bin/" + l.Program)
+		if now, err := os.Readlink(s.at(l.Path)); err == nil && now == target {
 			continue
 		}
-		if there, err := s.exists(filepath.Dir(l.path)); err != nil || !there {
+		if there, err := s.exists(filepath.Dir(l.Path)); err != nil || !there {
 			return step, err
 		}
-		there, err := s.exists(l.path)
+		there, err := s.exists(l.Path)
 		if err != nil {
 			return step, err
 		}
 		if there {
-			keep, err := s.keep(l.path)
+			keep, err := s.keep(l.Path)
 			if err != nil {
 				return step, err
 			}
 			step.Changes = append(step.Changes, keep)
 		}
-		step.Changes = append(step.Changes, s.link(l.path, target))
+		step.Changes = append(step.Changes, s.link(l.Path, target))
 	}
 	return step, nil
 }
@@ -48,17 +42,13 @@ func (s *Setup) units(rec record) (step Step, err error) {
 	if there, err := s.exists(unitDir); err != nil || !there || s.Install.Sources == "" {
 		return step, err
 	}
-	sources, err := filepath.Glob(filepath.Join(s.Install.Sources, "conf-templates/systemd/*.[st]*"))
+	units, err := s.Install.Units()
 	if err != nil {
 		return step, err
 	}
-	for _, source := range sources {
-		text, err := os.ReadFile(source)
-		if err != nil {
-			return step, err
-		}
-		path := filepath.Join(unitDir, filepath.Base(source))
-		write := s.write(path, strings.ReplaceAll(string(text), "@QMAIL@", s.Install.Home), 0o644)
+	for _, u := range units {
+		path := filepath.Join(unitDir, u.Name)
+		write := s.write(path, string(u.Text), 0o644)
 		changes, err := s.replace(path, write, rec)
 		if err != nil {
 			return step, err
