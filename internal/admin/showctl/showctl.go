@@ -16,6 +16,7 @@ import (
 
 	"goqmail/internal/host/account"
 	"goqmail/internal/host/control"
+	"goqmail/internal/mail/excerpt"
 	"goqmail/internal/mail/outcome"
 	"goqmail/internal/wire/spawn"
 	"goqmail/queue"
@@ -234,12 +235,4 @@ func (s *shower) file(f os.DirEntry) {
 
 // printable replaces every byte that is no printable ASCII, so that a control file
 // cannot play tricks with a terminal.
-func printable(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c < ' ' || c > '~' {
-			b[i] = '?'
-		}
-	}
-	return string(b)
-}
+func printable(s string) string { return excerpt.Printable(s, '?') }
