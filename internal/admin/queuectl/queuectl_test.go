@@ -202,6 +202,37 @@ func TestChoice(t *testing.T) {
 	}
 }
 
+// TestUnreadable: a message that cannot be read is told of as such, is not changed, and
+// can be removed. It may have become unreadable since it was found.
+func TestUnreadable(t *testing.T) {
+	b := newBench(t)
+	b.put(1, "s@x", "Ta@y\x00", "", time.Hour)
+	q, err := queue.Open(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := q.Message(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queuetest.Put(t, b.dir, "local/1/1", strings.Repeat("T", queue.MaxRecord+1))
+	ask := func(verb wire.Verb) (got wire.Result) {
+		r := wire.Request{Verb: verb, Messages: []wire.Name{{Number: 1, Born: m.Born.Unix()}}}
+		if err := (&offline{dir: b.dir, q: q}).ask(r, wire.Answers{Result: func(r wire.Result) { got = r }}); err != nil {
+			t.Error(err)
+		}
+		return got
+	}
+	for _, verb := range []wire.Verb{wire.Hold, wire.Release, wire.Retry, wire.Bounce, wire.Requeue} {
+		if got := ask(verb); got.Code != wire.Failed || got.Text == "" {
+			t.Errorf("%s: %c %s", verb, got.Code, got.Text)
+		}
+	}
+	if got := ask(wire.Delete); got.Code != wire.Done || len(queuetest.Files(t, b.dir)) != 0 {
+		t.Errorf("delete: %c %s, left %v", got.Code, got.Text, queuetest.Files(t, b.dir))
+	}
+}
+
 // TestOffline: each change without qmail-send, on messages in each state.
 func TestOffline(t *testing.T) {
 	b := newBench(t)

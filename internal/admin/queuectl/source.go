@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
+	"goqmail/internal/mail/excerpt"
 	"goqmail/internal/mail/fold"
 	"goqmail/internal/mail/outcome"
 	wire "goqmail/internal/wire/queuectl"
@@ -155,18 +155,18 @@ func (o *offline) ask(r wire.Request, a wire.Answers) error {
 	}
 	for _, name := range r.Messages {
 		result := wire.Result{Number: name.Number, Code: wire.Done}
-		if m, err := o.q.Message(name.Number); errors.Is(err, fs.ErrNotExist) || err == nil && m.Born.Unix() != name.Born {
+		m, err := o.q.Message(name.Number)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || err == nil && m.Born.Unix() != name.Born:
 			result.Code = wire.Unknown
-		} else if err == nil {
+			err = nil
+		case r.Verb == wire.Delete: // also a message that cannot be read
+			err = o.remove(name.Number)
+		case err == nil:
 			err = o.change(r.Verb, m)
-			if err != nil {
-				result.Code, result.Text = wire.Failed, err.Error()
-			}
-		} else if r.Verb == wire.Delete {
-			// A message that cannot be read can be removed all the same.
-			if err := o.remove(name.Number); err != nil {
-				result.Code, result.Text = wire.Failed, err.Error()
-			}
+		}
+		if err != nil {
+			result.Code, result.Text = wire.Failed, err.Error()
 		}
 		a.Result(result)
 	}
@@ -213,11 +213,8 @@ func (o *offline) list(names []wire.Name, a wire.Answers) error {
 	return nil
 }
 
-// change does something to a message.
+// change does something to a message that stays.
 func (o *offline) change(verb wire.Verb, m queue.Message) error {
-	if verb == wire.Delete {
-		return o.remove(m.Number)
-	}
 	if m.Queued {
 		return outcome.Fail("is not preprocessed yet; that takes qmail-send")
 	}
@@ -292,11 +289,4 @@ func (o *offline) remove(n queue.Number) error {
 }
 
 // printable makes every byte that is not printable ASCII an underscore.
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return '_'
-		}
-		return c
-	}, text)
-}
+func printable(text string) string { return excerpt.Printable(text, '_') }
