@@ -1,6 +1,7 @@
 package accept
 
 import (
+	"bytes"
 	"io"
 	"path/filepath"
 	"regexp"
@@ -79,6 +80,19 @@ const (
 	toData = "MAIL FROM:<s@x.test>\r\nRCPT TO:<r@a.test>\r\nDATA\r\n"
 	toEnd  = ".\r\nQUIT\r\n"
 )
+
+var garbage []byte
+
+// TestMaxRSS: what this process has taken is not counted as the program's.
+func TestMaxRSS(t *testing.T) {
+	s := open(t)
+	garbage = bytes.Repeat([]byte("x"), 3*small)
+	garbage = nil
+	r := s.Run(site.Command{Program: "qmail-smtpd", As: "qmaild"})
+	if r.MaxRSS > small || r.MaxRSS == 0 {
+		t.Errorf("%d bytes of memory", r.MaxRSS)
+	}
+}
 
 // TestLarge: what is large takes no memory, in a program for one client and in a
 // server.
