@@ -152,6 +152,15 @@ func Append(b []byte, s string) []byte {
 	return append(b, ',')
 }
 
+// Size is how long a netstring of n bytes is.
+func Size(n int) int {
+	size := n + len("0:,")
+	for ; n >= 10; n /= 10 {
+		size++
+	}
+	return size
+}
+
 // Cut takes a netstring from the front of b. What it returns is inside b. An end
 // of b within the netstring is io.ErrUnexpectedEOF, an empty b io.EOF.
 func Cut(b []byte) (text, rest []byte, err error) {

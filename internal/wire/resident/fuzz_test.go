@@ -1,6 +1,7 @@
 package resident
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -9,38 +10,43 @@ import (
 )
 
 var seeds = []string{
-	"5:hello,1:0,1:1,1:2,1:3,1:4,1:5,1:6,2:10,",
-	"7:request,1:1,1:0,4:echo,1:x,",
-	"7:request,1:2,1:2,4:copy,",
-	"7:request,1:3,1:0,5:panic,",
-	"5:reply,1:1,1:x,0:,",
-	"6:refuse,1:2,",
-	"5:crash,1:3,",
-	"4:ping,1:1,",
-	"4:pong,1:1,",
-	"7:request,20:18446744073709551615,1:0,",
-	"05:reply,1:1,",
-	"5:reply,2:-1,",
+	"5:hello,1:0,1:7,1:2,1:2,1:3,1:4,1:5,1:6,2:10,",
+	"7:request,1:1,1:2,1:0,4:echo,",
+	"7:request,1:2,1:2,1:2,4:copy,",
+	"7:request,1:3,1:2,1:0,5:panic,",
+	"5:reply,1:1,1:2,1:x,0:,",
+	"6:refuse,1:2,1:0,",
+	"5:crash,1:3,1:0,",
+	"4:ping,1:1,1:0,",
+	"4:pong,1:1,1:0,",
+	"7:request,20:18446744073709551615,1:1,1:0,",
+	"7:request,1:1,1:2,1:1,4:echo,4:ping,1:1,1:0,7:request,1:2,1:2,1:1,4:echo,",
+	"5:reply,1:1,1:0,5:reply,1:2,1:1,1:x,",
+	"05:reply,1:1,1:0,",
+	"5:reply,2:-1,1:0,",
+	"5:reply,1:1,3:300,",
 	"99999999999999999999:",
 	"",
 }
 
-// FuzzParse: what is read is what was written.
-func FuzzParse(f *testing.F) {
+// FuzzRecords: what is read is what was written.
+func FuzzRecords(f *testing.F) {
 	for _, s := range seeds {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		r, err := parse(packet)
-		if err != nil {
-			return
-		}
-		b, err := r.appendTo(nil)
-		if err != nil && len(packet) <= MaxRecord {
-			t.Fatal(err)
-		}
-		if again, err := parse(b); err != nil || !reflect.DeepEqual(r, again) {
-			t.Errorf("%q: %v, then %v, %v", packet, r, again, err)
+		err := each(packet, func(r record) error {
+			b := r.appendTo(nil)
+			if size, err := r.size(); err == nil && len(b) > size || err != nil && len(packet) <= MaxRecord-maxHead {
+				t.Errorf("%q: %d bytes: %d, %v", packet, len(b), size, err)
+			}
+			if again, err := only(b); err != nil || !reflect.DeepEqual(r, again) {
+				t.Errorf("%q: %v, then %v, %v", packet, r, again, err)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errProtocol) {
+			t.Error(err)
 		}
 	})
 }

@@ -26,18 +26,18 @@ var hostiles = map[string]hostile{
 	"hello of another file":     {func() { say(newHello(fileVersion{1, 2, 3, 4, 5}, 9)); stop() }, ErrClassic},
 	"hello of no requests":      {func() { say(newHello(own(), 0)); stop() }, ErrClassic},
 	"hello with a descriptor":   {func() { rights(newHello(own(), 9), 1); stop() }, ErrClassic},
-	"hello of another version":  {func() { r := newHello(own(), 9); r.fields[0] = "2"; say(r); stop() }, ErrClassic},
+	"hello of another version":  {func() { r := newHello(own(), 9); r.fields[0] = "1"; say(r); stop() }, ErrClassic},
 	"hello and nothing":         {func() { greet(); select {} }, ErrLost},
 	"hello and stopped":         {func() { greet(); stop() }, ErrLost},
 	"hello and end":             {func() { greet(); next() }, ErrLost},
 	"hello and half an end":     {func() { greet(); next(); unix.Shutdown(Socket, unix.SHUT_WR); select {} }, ErrLost},
 	"hello twice":               {func() { greet(); next(); greet(); stop() }, ErrLost},
-	"garbage":                   {func() { greet(); next(); raw("5:reply,1:x,"); stop() }, ErrLost},
+	"garbage":                   {func() { greet(); next(); raw("5:reply,1:x,1:0,"); stop() }, ErrLost},
 	"a packet that is too long": {func() { greet(); next(); raw(strings.Repeat("x", MaxRecord+1)); stop() }, ErrLost},
 	"too many fields": {func() {
 		greet()
 		next()
-		raw("5:reply,1:1," + strings.Repeat("0:,", MaxFields+1))
+		raw(fmt.Sprintf("5:reply,1:1,3:%d,", MaxFields+1) + strings.Repeat("0:,", MaxFields+1))
 		stop()
 	}, ErrLost},
 	"an empty packet later": {func() { greet(); next(); raw(""); stop() }, ErrLost},
@@ -57,7 +57,7 @@ func own() fileVersion { v, _ := versionOf(executable); return v }
 
 func greet() { say(newHello(own(), 9)) }
 
-func say(r record) { b, _ := r.appendTo(nil); raw(string(b)) }
+func say(r record) { b := r.appendTo(nil); raw(string(b)) }
 
 func raw(packet string) error {
 	unix.SetNonblock(Socket, false)
@@ -66,13 +66,13 @@ func raw(packet string) error {
 
 func rights(r record, n int) {
 	fds := make([]int, n)
-	b, _ := r.appendTo(nil)
+	b := r.appendTo(nil)
 	unix.SetNonblock(Socket, false)
 	unix.Sendmsg(Socket, b, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL)
 }
 
 func flood(r record) {
-	b, _ := r.appendTo(nil)
+	b := r.appendTo(nil)
 	for raw(string(b)) == nil {
 	}
 }
@@ -90,7 +90,7 @@ func next() uint64 {
 	if err != nil || n == 0 {
 		return 0
 	}
-	r, _ := parse(b[:n])
+	r, _ := only(b[:n])
 	return r.number
 }
 
@@ -142,7 +142,7 @@ func TestHostileParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	packet := func(r record) string { b, _ := r.appendTo(nil); return string(b) }
+	packet := func(r record) string { b := r.appendTo(nil); return string(b) }
 	ask := func(n int) string {
 		return packet(record{kind: request, number: 1, fields: []string{fmt.Sprint(n), "echo"}})
 	}
@@ -165,7 +165,11 @@ func TestHostileParent(t *testing.T) {
 		{"fewer descriptors", ask(3), 2, ""},
 		{"more descriptors", ask(3), 4, ""},
 		{"too many descriptors", ask(9), 9, ""},
-		{"far too many descriptors", ask(8), 200, refuse},
+		{"far too many descriptors", ask(8), 200, ""},
+		{"several requests", ask(1) + ask(2), 3, reply},
+		{"fewer descriptors for the last of several", ask(2) + ask(2), 3, ""},
+		{"more requests than it takes", strings.Repeat(ask(0), 100), 0, ""},
+		{"garbage behind a request", ask(1) + "garbage", 1, ""},
 		{"too long", strings.Repeat("x", MaxRecord+1), 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -188,17 +192,17 @@ func TestHostileParent(t *testing.T) {
 				ended <- err
 			}()
 			get := func() (r record, err error) {
-				err = parent.receive(0, func(packet []byte, _ []int, _ bool) (err error) { r, err = parse(packet); return err })
+				err = parent.receive(0, func(packet []byte, _ []int, _ bool) (err error) { r, _, err = cut(packet); return err })
 				return r, err
 			}
 			if r, err := get(); err != nil || r.kind != hello {
 				t.Fatalf("hello: %v, %v", r, err)
 			}
-			var files []*os.File
+			var fds []int
 			for range c.files {
-				files = append(files, null)
+				fds = append(fds, int(null.Fd()))
 			}
-			if err := parent.sendPacket([]byte(c.packet), files, true); err != nil {
+			if err := parent.sendPacket([]byte(c.packet), fds, true); err != nil {
 				t.Fatal(err)
 			}
 			if c.reply != "" {

@@ -128,7 +128,7 @@ func (c *kept) launch(command child.Command) error {
 func (c *kept) greet() (inFlight int, err error) {
 	c.socket.f.SetReadDeadline(time.Now().Add(c.pool.c.Hello))
 	err = c.socket.receive(0, func(packet []byte, _ []int, lost bool) error {
-		r, err := parse(packet)
+		r, err := only(packet)
 		if err == nil && lost {
 			err = fmt.Errorf("%w: hello with descriptors", errProtocol)
 		}
@@ -273,17 +273,19 @@ func (c *kept) read() {
 
 // take looks at a packet from the child.
 func (c *kept) take(packet []byte, _ []int, lost bool) error {
-	r, err := parse(packet)
-	if err != nil {
-		return err
-	}
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	c.heard = time.Now()
+	if lost {
+		return fmt.Errorf("%w: descriptors from a child", errProtocol)
+	}
+	return each(packet, c.takeRecord)
+}
+
+// takeRecord looks at one record of it. The pool is locked, here and below.
+func (c *kept) takeRecord(r record) error {
 	answer := c.calls[r.number]
 	switch {
-	case lost:
-		return fmt.Errorf("%w: descriptors from a child", errProtocol)
 	case r.kind == pong && r.number != 0 && r.number == c.pinged && len(r.fields) == 0:
 		c.pinged = 0
 	case answer != nil && (r.kind == reply || (r.kind == refuse || r.kind == crash) && len(r.fields) == 0):
@@ -299,7 +301,7 @@ func (c *kept) take(packet []byte, _ []int, lost bool) error {
 	return nil
 }
 
-// retire gives the child no more requests. The pool is locked, here and below.
+// retire gives the child no more requests.
 func (c *kept) retire() {
 	if !c.retiring {
 		c.retiring = true

@@ -25,25 +25,27 @@
 //
 // The parent starts the program with the one argument "--resident". Descriptors 0
 // and 1 are /dev/null; 3 is one end of a Unix socketpair of type SOCK_SEQPACKET, on
-// which each packet is a record:
+// which each packet holds one or more records:
 //
-//	record  = kind number { field }        each of them a netstring
+//	record  = kind number fields { field }        each of them a netstring
 //
-//	child    hello    1 device inode size mtime ctime requests
-//	parent   request  number descriptors { field }
-//	child    reply    number { field }
-//	child    refuse   number               nothing was done
-//	child    crash    number               there was a panic while it was done
+//	child    hello    0       2 device inode size mtime ctime requests
+//	parent   request  number  descriptors { field }
+//	child    reply    number  { field }
+//	child    refuse   number                       nothing was done
+//	child    crash    number                       there was a panic while it was done
 //	parent   ping     number
 //	child    pong     number
 //
-// The hello is the first record. 1 is the version of the protocol, the next five
+// fields is how many there are. The hello is the first record, in a packet of its
+// own. 2 is the version of the protocol, the next five
 // say which file the child is executing, and requests is how many requests it
 // takes at once. Requests come in any number up to that, each with up to MaxFiles
-// descriptors passed by SCM_RIGHTS; replies come in any order. A child that has
+// descriptors passed by SCM_RIGHTS, those of the first one in a packet first; replies come in any order. A child that has
 // seen the end of the socket does what was asked before, and exits.
 //
-// A record has at most MaxRecord bytes and MaxFields fields.
+// A packet has at most MaxRecord bytes and maxPacketFiles descriptors, a record at most
+// MaxFields fields.
 //
 // # Whom a parent keeps
 //
@@ -72,18 +74,20 @@ import "errors"
 const Argument = "--resident"
 
 const (
-	// MaxRecord is how long a record may be, in bytes.
+	// MaxRecord is how long a record, or all those in a packet, may be, in bytes.
 	MaxRecord = 64 << 10
 	// MaxFields is how many fields a record may have.
 	MaxFields = 256
-	// MaxFiles is how many descriptors may come with a request. It is even, so
-	// that the kernel's rounding leaves no place for one more.
+	// MaxFiles is how many descriptors may come with a request.
 	MaxFiles = 8
+	// maxPacketFiles is how many may come with a packet. It is even, so that the
+	// kernel's rounding leaves no place for one more.
+	maxPacketFiles = 32
 )
 
 // version of the protocol. A parent and a child of different versions do not take
 // up with each other.
-const version = "1"
+const version = "2"
 
 // Socket is the descriptor of a child's socket. A program that closes what it did
 // not ask for must keep it.

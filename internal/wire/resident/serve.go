@@ -74,7 +74,7 @@ func serve(s *socket, v fileVersion, inFlight int, do func(*Request) []string) e
 	sv := &server{socket: s, do: do, busy: make(chan struct{}, inFlight), running: crew.New()}
 	defer sv.running.Wait()
 	for {
-		err := s.receive(MaxFiles, sv.accept)
+		err := s.receive(maxPacketFiles, sv.accept)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
 			return nil
@@ -86,45 +86,52 @@ func serve(s *socket, v fileVersion, inFlight int, do func(*Request) []string) e
 
 // accept looks at a packet from the parent.
 func (s *server) accept(packet []byte, fds []int, lost bool) error {
-	r, err := parse(packet)
-	if err == nil && r.kind == request {
-		return s.begin(r, fds, lost)
+	err := each(packet, func(r record) error {
+		n, err := s.acceptRecord(r, fds, lost)
+		fds = fds[n:]
+		return err
+	})
+	if err == nil && len(fds) > 0 {
+		err = fmt.Errorf("%w: %d descriptors more", errProtocol, len(fds))
 	}
 	closeAll(fds)
+	return err
+}
+
+// acceptRecord looks at one record of it, and takes the descriptors that are the
+// record's from the front of fds.
+func (s *server) acceptRecord(r record, fds []int, lost bool) (taken int, err error) {
 	switch {
-	case err != nil:
-		return err
-	case r.kind != ping || len(r.fields) > 0 || len(fds) > 0 || lost:
-		return fmt.Errorf("%w: %s with %d fields and %d descriptors", errProtocol, r.kind, len(r.fields), len(fds))
+	case r.kind == request:
+		return s.begin(r, fds, lost)
+	case r.kind != ping || len(r.fields) > 0:
+		return 0, fmt.Errorf("%w: %s with %d fields", errProtocol, r.kind, len(r.fields))
 	}
-	return s.send(record{kind: pong, number: r.number}, nil)
+	return 0, s.send(record{kind: pong, number: r.number}, nil)
 }
 
 // begin starts to do what is asked.
-func (s *server) begin(r record, fds []int, lost bool) error {
+func (s *server) begin(r record, fds []int, lost bool) (taken int, err error) {
 	expected := -1
 	if len(r.fields) > 0 {
 		if n, err := strconv.ParseUint(r.fields[0], 10, 16); err == nil {
 			expected = int(n)
 		}
 	}
+	if expected < 0 || expected > MaxFiles || len(fds) < expected && !lost {
+		return 0, fmt.Errorf("%w: %d descriptors, not %d", errProtocol, len(fds), expected)
+	}
+	if len(fds) < expected { // no more were to be had
+		closeAll(fds)
+		return len(fds), s.send(record{kind: refuse, number: r.number}, nil)
+	}
 	select {
 	case s.busy <- struct{}{}:
 	default:
-		closeAll(fds)
-		return fmt.Errorf("%w: more than %d requests at once", errProtocol, cap(s.busy))
-	}
-	switch {
-	case lost && len(fds) <= expected && expected <= MaxFiles: // no descriptors to be had
-		closeAll(fds)
-		<-s.busy
-		return s.send(record{kind: refuse, number: r.number}, nil)
-	case lost || len(fds) != expected:
-		closeAll(fds)
-		return fmt.Errorf("%w: %d descriptors, not %d", errProtocol, len(fds), expected)
+		return 0, fmt.Errorf("%w: more than %d requests at once", errProtocol, cap(s.busy))
 	}
 	q := &Request{Fields: r.fields[1:]}
-	for _, fd := range fds {
+	for _, fd := range fds[:expected] {
 		q.Files = append(q.Files, os.NewFile(uintptr(fd), "descriptor of a request"))
 	}
 	s.running.Go(func() {
@@ -136,7 +143,7 @@ func (s *server) begin(r record, fds []int, lost bool) error {
 			s.send(record{kind: crash, number: r.number}, nil)
 		}
 	})
-	return nil
+	return expected, nil
 }
 
 // attempt does what is asked, and survives it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -13,14 +14,38 @@ import (
 
 // A socket carries packets with descriptors. Waiting for it takes no thread. It may
 // be sent to by many goroutines, and received from by one.
+//
+// Records that are to be sent at the same time share a packet: one of their senders
+// sends it, and the others wait for him. Before he does, he lets those come who are
+// about to. A packet costs each side a system call and often a switch of processes,
+// which is more than all else that is done with a small record.
 type socket struct {
 	f   *os.File
 	raw syscall.RawConn
+
+	mu      sync.Mutex
+	sending bool // somebody sends, or has been told to
+	next    *packet
 }
 
-// packets holds room for packets while they are sent or received; a socket that
+// A packet is to be sent. What is in it changes only while it is next.
+type packet struct {
+	space  *[MaxRecord]byte
+	bytes  []byte // in space
+	fds    []int
+	sender chan struct{} // one of those whose records are in it is told to send it
+	sent   chan struct{} // closed when err is set
+	err    error
+}
+
+// room tells whether more can be put into a packet.
+func (p *packet) room(bytes, fds int) bool {
+	return len(p.bytes)+bytes <= MaxRecord && len(p.fds)+fds <= maxPacketFiles
+}
+
+// spaces holds room for packets while they are sent or received; a socket that
 // waits for one has none.
-var packets = sync.Pool{New: func() any { return new([MaxRecord]byte) }}
+var spaces = sync.Pool{New: func() any { return new([MaxRecord]byte) }}
 
 // errDescriptors says that descriptors are not open, or that the system takes no
 // more underway.
@@ -34,7 +59,7 @@ func newSocket(fd int) (*socket, error) {
 		f.Close()
 		return nil, err
 	}
-	return &socket{f, raw}, nil
+	return &socket{f: f, raw: raw}, nil
 }
 
 // pair makes a socketpair: our end, and the file for descriptor 3 of a child.
@@ -54,38 +79,80 @@ func pair() (ours *socket, theirs *os.File, err error) {
 // send sends a record. It waits while the peer does not read. An error means that
 // nothing was sent.
 func (s *socket) send(r record, files []*os.File) error {
-	packet := packets.Get().(*[MaxRecord]byte)
-	defer packets.Put(packet)
-	b, err := r.appendTo(packet[:0])
+	size, err := r.size()
 	if err != nil {
 		return err
 	}
-	return s.sendPacket(b, files, true)
+	fds, err := numbers(files)
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(files)
+	s.mu.Lock()
+	for s.next != nil && !s.next.room(size, len(fds)) {
+		full := s.next
+		s.mu.Unlock()
+		<-full.sent
+		s.mu.Lock()
+	}
+	p := s.next
+	if p == nil {
+		p = &packet{space: spaces.Get().(*[MaxRecord]byte), sender: make(chan struct{}, 1), sent: make(chan struct{})}
+		p.bytes = p.space[:0]
+		s.next = p
+	}
+	p.bytes, p.fds = r.appendTo(p.bytes), append(p.fds, fds...)
+	if s.sending {
+		s.mu.Unlock()
+		select {
+		case <-p.sent:
+			return p.err
+		case <-p.sender:
+		}
+	} else {
+		s.sending = true
+		s.mu.Unlock()
+	}
+	runtime.Gosched()
+
+	s.mu.Lock()
+	s.next = nil
+	s.mu.Unlock()
+	p.err = s.sendPacket(p.bytes, p.fds, true)
+	spaces.Put(p.space)
+	close(p.sent)
+	s.mu.Lock()
+	if s.sending = s.next != nil; s.sending {
+		s.next.sender <- struct{}{}
+	}
+	s.mu.Unlock()
+	return p.err
+}
+
+// numbers are those of open files.
+func numbers(files []*os.File) ([]int, error) {
+	fds := make([]int, len(files))
+	for i, f := range files {
+		raw, err := f.SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) { fds[i] = int(fd) })
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errDescriptors, err)
+		}
+	}
+	return fds, nil
 }
 
 // trySend is send for a record that may as well be left out if the peer does not
 // read.
 func (s *socket) trySend(r record) error {
-	b, err := r.appendTo(nil)
-	if err != nil {
-		return err
-	}
-	return s.sendPacket(b, nil, false)
+	return s.sendPacket(r.appendTo(nil), nil, false)
 }
 
-func (s *socket) sendPacket(b []byte, files []*os.File, wait bool) error {
+func (s *socket) sendPacket(b []byte, fds []int, wait bool) error {
 	var rights []byte
-	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			raw, err := f.SyscallConn()
-			if err == nil {
-				err = raw.Control(func(fd uintptr) { fds[i] = int(fd) })
-			}
-			if err != nil {
-				return fmt.Errorf("%w: %w", errDescriptors, err)
-			}
-		}
+	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
 	var err error
@@ -118,8 +185,8 @@ func (s *socket) receive(maxFiles int, use func(packet []byte, fds []int, lost b
 	}
 	var err error
 	rerr := s.raw.Read(func(fd uintptr) bool {
-		packet := packets.Get().(*[MaxRecord]byte)
-		defer packets.Put(packet)
+		packet := spaces.Get().(*[MaxRecord]byte)
+		defer spaces.Put(packet)
 		var n, rightsn, flags int
 		for {
 			n, rightsn, flags, _, err = unix.Recvmsg(int(fd), packet[:], rights, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
