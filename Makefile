@@ -82,6 +82,10 @@ crash: ## cut the power of a disk at every durable system call of each way of ma
 kills: ## kill processes at random under load for KILLS=10m; nothing may be lost (root)
 	GOQMAIL_KILLS=$(or $(KILLS),10m) $(GO) test -count=1 -timeout 60m -v ./internal/integration/kills
 
+.PHONY: model
+model: ## hold qmail-smtpd and qmail-inject against models, and the programs of the C qmail in C=HOME, each test for MODEL=1m (root)
+	GOQMAIL_MODEL=$(or $(MODEL),1m) GOQMAIL_C_HOME=$(if $(wildcard $(C)/bin/qmail-inject),$(C)) $(GO) test -count=1 -timeout 600m -v ./internal/integration/model
+
 .PHONY: takeover
 takeover: ## packages, set-up and the take-over guides on roots of Debian, made by debootstrap or found in ROOTS=DIR (root)
 	internal/integration/takeover/roots.sh '$(ROOTS)' $(GO) test -count=1 -v ./internal/integration/takeover
