@@ -78,6 +78,10 @@ privileges: ## hostile users, parents, clients and mail against a whole installa
 crash: ## cut the power of a disk at every durable system call of each way of mail; nothing may be lost (root)
 	$(GO) test -count=1 -timeout 30m -v ./internal/integration/powercut
 
+.PHONY: replay
+replay: ## look at REPLAY=4000 states after a power cut of a disk with ext4, xfs and btrfs each; nothing may be lost (root)
+	GOQMAIL_REPLAY=$(or $(REPLAY),4000) $(GO) test -count=1 -timeout 3h -v ./internal/integration/replay
+
 .PHONY: kills
 kills: ## kill processes at random under load for KILLS=10m; nothing may be lost (root)
 	GOQMAIL_KILLS=$(or $(KILLS),10m) $(GO) test -count=1 -timeout 60m -v ./internal/integration/kills
