@@ -99,8 +99,8 @@ swap: ## put each program in the place of its namesake in the C qmail in C=HOME,
 	GOQMAIL_C_HOME=$(C) $(GO) test -count=1 -v ./internal/integration/swap
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME=10s
-	internal/integration/fuzz.sh $(or $(FUZZTIME),10s)
+fuzz: ## run every fuzz target for FUZZTIME=10s, or EXECS=10000000 times (PKG="./internal/mail/..." for some)
+	internal/integration/fuzz.sh $(if $(EXECS),$(EXECS)x,$(or $(FUZZTIME),10s)) $(PKG)
 
 .PHONY: cover
 cover: ## coverage of unit tests and of the real processes of the process tests (root)

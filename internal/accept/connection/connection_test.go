@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"goqmail/internal/mail/received"
@@ -99,4 +100,27 @@ func TestOfSocket(t *testing.T) {
 			t.Errorf("descriptor %d: %q", fd, got)
 		}
 	}
+}
+
+// FuzzEnvironment: a variable that is put into an environment is found there, once, and
+// others are as they were.
+func FuzzEnvironment(f *testing.F) {
+	f.Add("A=1\x00EMPTY=\x00A=2\x00odd", "A", "3", "DATABYTES")
+	f.Add("DATABYTES=99999999999999999999999", "TCPREMOTEIP", "", "=")
+	f.Fuzz(func(t *testing.T, variables, name, value, other string) {
+		if name == "" || strings.Contains(name, "=") || strings.Contains(other, "=") || name == other {
+			return
+		}
+		e := Environment(strings.Split(variables, "\x00"))
+		before, wasSet := e.Lookup(other)
+		changed := e.With([]string{name + "=" + value})
+		if got, set := changed.Lookup(name); got != value || !set {
+			t.Errorf("%q: %q", changed, got)
+		}
+		if after, isSet := changed.Lookup(other); after != before || isSet != wasSet {
+			t.Errorf("%q: %q, before %q", changed, after, before)
+		}
+		e.Peer()
+		e.Databytes(1)
+	})
 }

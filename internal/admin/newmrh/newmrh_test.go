@@ -1,11 +1,13 @@
 package newmrh
 
 import (
+	"bytes"
 	"os"
 	"strings"
 	"testing"
 
 	"goqmail/internal/host/cdb"
+	"goqmail/internal/mail/fold"
 )
 
 func installation(t *testing.T, hosts string) string {
@@ -88,4 +90,37 @@ func TestTrouble(t *testing.T) {
 			t.Errorf("%s: the old database is gone", c.name)
 		}
 	}
+}
+
+// FuzzUpdate: each host of the file is found in the database, whatever else is in it.
+func FuzzUpdate(f *testing.F) {
+	for _, text := range []string{"", "a\n", "A.B \t\n#c\n\n", ".d", "\x00\n\r\n"} {
+		f.Add(text)
+	}
+	home := f.TempDir()
+	if err := os.Mkdir(home+"/control", 0o755); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(home+"/control/morercpthosts", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := Update(home); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(home + "/control/morercpthosts.cdb")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := cdb.NewReader(bytes.NewReader(data), int64(len(data)))
+		for line := range strings.SplitSeq(text, "\n") {
+			host := fold.Lower(strings.TrimRight(line, " \t"))
+			if host == "" || host[0] == '#' {
+				continue
+			}
+			if _, found, err := r.Find(host); err != nil || !found {
+				t.Errorf("%q: %v, %v", host, found, err)
+			}
+		}
+	})
 }

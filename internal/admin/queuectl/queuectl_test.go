@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"goqmail/internal/mail/fold"
 	"goqmail/internal/mail/outcome"
 	wire "goqmail/internal/wire/queuectl"
 	"goqmail/queue"
@@ -297,4 +300,40 @@ func TestOffline(t *testing.T) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
+}
+
+// FuzzMatches: a pattern is a regular expression in which * stands for any text.
+func FuzzMatches(f *testing.F) {
+	f.Add("*@far.example", "joe@FAR.example")
+	f.Add("a*b*c", "abbc")
+	f.Add("**", "")
+	f.Add("a", "a*")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if !utf8.ValidString(pattern) || !utf8.ValidString(text) || len(pattern) > 100 {
+			return // regexp knows no others
+		}
+		like := strings.ReplaceAll(regexp.QuoteMeta(fold.Lower(pattern)), `\*`, `.*`)
+		if got, want := matches(pattern, text), regexp.MustCompile(`(?s)\A`+like+`\z`).MatchString(fold.Lower(text)); got != want {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// FuzzAges: an age or a size is within its bounds, or refused in one printable line.
+func FuzzAges(f *testing.F) {
+	for _, text := range []string{"90s", "12h", "3d", "1w", "", "s", "5M", "100k", "4294967296", "9223372036854775807G"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		age, err := parseAge(text)
+		size, err2 := parseSize(text)
+		if err == nil && (age < 0 || age > maxAge) || err2 == nil && size <= 0 {
+			t.Errorf("%v, %d", age, size)
+		}
+		for _, err := range []error{err, err2} {
+			if err != nil && strings.ContainsAny(err.Error(), "\n\r\x00\x1b") {
+				t.Errorf("%q", err)
+			}
+		}
+	})
 }

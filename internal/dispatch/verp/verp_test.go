@@ -1,6 +1,9 @@
 package verp
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestExpand(t *testing.T) {
 	for _, c := range []struct{ name, sender, recipient, want, base string }{
@@ -24,4 +27,24 @@ func TestExpand(t *testing.T) {
 			t.Errorf("%s: base %q, want %q", c.name, got, c.base)
 		}
 	}
+}
+
+// FuzzExpand: a sender is either as it was, or that of the list with the recipient in it.
+func FuzzExpand(f *testing.F) {
+	f.Add("list-@host-@[]", "joe@far")
+	f.Add("s@x", "joe@far")
+	f.Add("-@[]", "@")
+	f.Fuzz(func(t *testing.T, sender, recipient string) {
+		got := Expand(sender, recipient)
+		if got == sender {
+			return
+		}
+		base := Base(sender)
+		at := strings.LastIndex(base, "@")
+		user, ok := strings.CutPrefix(got, base[:at])
+		user, cut := strings.CutSuffix(user, base[at:])
+		if base == sender || !ok || !cut || len(user) != len(recipient) || strings.Contains(user[strings.LastIndex(recipient, "@"):], "@") {
+			t.Errorf("%q", got)
+		}
+	})
 }

@@ -49,3 +49,23 @@ func TestRecent(t *testing.T) {
 		t.Error("not asked again")
 	}
 }
+
+// FuzzParseLiteral: what is an address is the same one when it is written anew.
+func FuzzParseLiteral(f *testing.F) {
+	for _, literal := range []string{"[192.0.2.1]", "[IPv6:2001:db8::1]", "[ipv6:::ffff:192.0.2.1]", "[]", "[", "[IPv6:fe80::1%lo]", "[127.0.0.257]", "[1]"} {
+		f.Add(literal)
+	}
+	f.Fuzz(func(t *testing.T, literal string) {
+		address, ok := ParseLiteral(literal)
+		if !ok {
+			return
+		}
+		tag := ""
+		if address.Is6() {
+			tag = "IPv6:"
+		}
+		if again, ok := ParseLiteral("[" + tag + address.String() + "]"); !ok || again != address || address.Zone() != "" {
+			t.Errorf("%v, %v", address, again)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package submit
 import (
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,4 +75,20 @@ func TestReadRequest(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzReadReply: whatever qmail-queue answers, a message is in the queue only where the code
+// is 0, and the client is told something otherwise.
+func FuzzReadReply(f *testing.F) {
+	f.Add("0", "47110001", "")
+	f.Add("82", "1", "Dno such luck (#5.7.1)")
+	f.Add("-1", "+1", "\x00")
+	f.Add("256", "99999999999999999999", "D\x00x")
+	f.Fuzz(func(t *testing.T, code, qp, text string) {
+		v := readReply([]string{code, qp, text})
+		n, err := strconv.Atoi(code)
+		if v.err == nil && (err != nil || n != 0 || v.qp < 0) || v.err != nil && v.err.Error() == "" && text[1] != 0 {
+			t.Errorf("%+v", v)
+		}
+	})
 }
