@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,10 +25,14 @@ var (
 // to Message, then the envelope to Envelope, then commits. Until then, Abort
 // takes it back.
 //
-//	S1  Begin     pid/X is created; its inode number is the message's number
-//	S2            pid/X is renamed to mess/N; Message is open
-//	S3  Envelope  intd/N is created
+//	S1  Begin     a file without a name is made; its inode number is the message's
+//	S2            it gets the name mess/N; Message is open
+//	S3  Envelope  intd/N is made, likewise
 //	S4  Commit    todo/N is linked
+//
+// On a filesystem that has no files without names, and where /proc is missing, the
+// message begins as pid/X, as in qmail, and is renamed. Where nothing can be made in
+// pid, it does not begin in the other way either: who closes pid closes the queue.
 type Entry struct {
 	Number  Number
 	Message *File
@@ -46,6 +51,19 @@ const create = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
 // Begin makes the mess file of a new message. Files get mode 0644; qmail-send must
 // be able to read them, so the umask of the process must not take that away.
 func (q *Queue) Begin(now time.Time) (*Entry, error) {
+	const writable = unix.W_OK | unix.X_OK
+	if err := unix.Faccessat(unix.AT_FDCWD, q.join(pids), writable, unix.AT_EACCESS); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPid, &os.PathError{Op: "access", Path: q.join(pids), Err: err})
+	}
+	f, n, err := q.unnamed(func(n Number) string { return q.Path(Mess, n) })
+	if err != nil {
+		return q.beginInPid(now)
+	}
+	return &Entry{Number: n, Message: f, q: q, begun: now}, nil
+}
+
+// beginInPid is Begin by way of pid.
+func (q *Queue) beginInPid(now time.Time) (*Entry, error) {
 	var pid string
 	var f *File
 	err := error(unix.EEXIST)
@@ -56,19 +74,46 @@ func (q *Queue) Begin(now time.Time) (*Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPid, err)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
+	n, err := f.number()
+	if err != nil {
 		f.Close()
 		os.Remove(pid)
 		return nil, fmt.Errorf("%w: %w", ErrPid, err)
 	}
-	e := &Entry{Number: Number(st.Ino), Message: f, q: q, begun: now}
-	if err := rename(pid, q.Path(Mess, e.Number)); err != nil {
+	if err := rename(pid, q.Path(Mess, n)); err != nil {
 		f.Close()
 		os.Remove(pid)
 		return nil, fmt.Errorf("%w: %w", ErrMess, err)
 	}
-	return e, nil
+	return &Entry{Number: n, Message: f, q: q, begun: now}, nil
+}
+
+// unnamed makes a file without a name and then gives it one, which may depend on its
+// number. It is made near one of the subdirectories of mess, each in its turn: a
+// filesystem puts a file near its directory, and ext4 without a journal is slow where
+// many have been removed of late; all files of one directory would be near each other
+// (docs/design/queue.md).
+func (q *Queue) unnamed(name func(Number) string) (*File, Number, error) {
+	if q.named.Load() {
+		return nil, 0, errors.ErrUnsupported
+	}
+	turn := (uint64(os.Getpid()) + q.begun.Add(1)) % q.split
+	f, err := open(q.join(string(Mess), strconv.FormatUint(turn, 10)), unix.O_WRONLY|unix.O_TMPFILE, 0o644)
+	if err != nil {
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
+			q.named.Store(true)
+		}
+		return nil, 0, err
+	}
+	n, err := f.number()
+	if err == nil {
+		err = f.name(name(n))
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, n, nil
 }
 
 // rename gives a file a new name that nothing has yet.
@@ -88,7 +133,11 @@ func rename(from, to string) error {
 
 // Envelope makes the intd file and returns it for writing.
 func (e *Entry) Envelope() (*File, error) {
-	f, err := open(e.q.Path(Intd, e.Number), create, 0o644)
+	path := e.q.Path(Intd, e.Number)
+	f, _, err := e.q.unnamed(func(Number) string { return path })
+	if err != nil {
+		f, err = open(path, create, 0o644)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIntd, err)
 	}

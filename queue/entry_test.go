@@ -40,7 +40,20 @@ func fill(t *testing.T, e *queue.Entry) {
 // TestEntryStates follows one message from S1 to S4.
 func TestEntryStates(t *testing.T) {
 	dir := queuetest.New(t, 23)
-	q := open(t, dir)
+	followStates(t, dir, open(t, dir))
+}
+
+// TestEntryStatesNamed does so where there are no files without names.
+func TestEntryStatesNamed(t *testing.T) {
+	dir := queuetest.New(t, 23)
+	q, err := queue.OpenNamed(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	followStates(t, dir, q)
+}
+
+func followStates(t *testing.T, dir string, q *queue.Queue) {
 	e, err := q.Begin(noon)
 	if err != nil {
 		t.Fatal(err)
@@ -82,11 +95,14 @@ func TestEntryFails(t *testing.T) {
 		begin func(dir string, e *queue.Entry) // before Begin
 		fill  func(dir string, e *queue.Entry) // before Envelope
 		end   func(dir string, e *queue.Entry) // before Commit
+		named bool                             // the filesystem has no files without names
 		after time.Duration
 		want  error
 		left  int // files
 	}{
 		{name: "no pid", begin: remove("pid"), want: queue.ErrPid},
+		{name: "no mess, no files without names", named: true, begin: remove("mess"), want: queue.ErrMess},
+		{name: "no intd, no files without names", named: true, fill: remove("intd"), want: queue.ErrIntd},
 		{name: "no mess", begin: remove("mess"), want: queue.ErrMess},
 		{name: "no intd", fill: remove("intd"), want: queue.ErrIntd},
 		{name: "intd is taken", fill: func(dir string, e *queue.Entry) {
@@ -107,6 +123,9 @@ func TestEntryFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := queuetest.New(t, 23)
 			q := open(t, dir)
+			if c.named {
+				q, _ = queue.OpenNamed(dir)
+			}
 			if err := attempt(q, dir, c.begin, c.fill, c.end, c.after); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
@@ -206,7 +225,11 @@ func TestPidTaken(t *testing.T) {
 	for i := range 3 {
 		queuetest.Put(t, dir, fmt.Sprintf("pid/%d.%d.%d", os.Getpid(), noon.Unix(), i+1), "")
 	}
-	e, err := open(t, dir).Begin(noon)
+	q, err := queue.OpenNamed(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := q.Begin(noon)
 	if err != nil {
 		t.Fatal(err)
 	}

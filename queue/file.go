@@ -3,6 +3,7 @@ package queue
 import (
 	"io"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +29,25 @@ func open(path string, flags int, mode uint32) (*File, error) {
 			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}
 	}
+}
+
+// number is the inode number of the file.
+func (f *File) number() (Number, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return 0, f.error("stat", err)
+	}
+	return Number(st.Ino), nil
+}
+
+// name gives a file that has no name one that nothing has yet.
+func (f *File) name(path string) error {
+	own := "/proc/self/fd/" + strconv.Itoa(f.fd)
+	if err := unix.Linkat(unix.AT_FDCWD, own, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW); err != nil {
+		return &os.LinkError{Op: "link", Old: own, New: path, Err: err}
+	}
+	f.path = path
+	return nil
 }
 
 // Write writes all of p, or says why it cannot.

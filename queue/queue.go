@@ -16,7 +16,7 @@
 //
 // mess, info, local and remote are split: the file of number n is in the
 // subdirectory n modulo the split, which is 23 unless the queue was made
-// otherwise. pid/ holds messages that have no number yet, and lock/ three files:
+// otherwise. pid/ may hold messages that have no number yet, and lock/ three files:
 // sendmutex, held by the running qmail-send; trigger, the named pipe that wakes
 // it; and tcpto, of qmail-remote.
 //
@@ -115,6 +115,7 @@ type Queue struct {
 	split uint64
 	mess  place         // what mess was when its subdirectories were counted
 	begun atomic.Uint64 // how many entries this process has begun
+	named atomic.Bool   // the filesystem has no files without names
 	syncs durable.Shared
 }
 

@@ -47,10 +47,6 @@ func TestTrouble(t *testing.T) {
 		{"no pid", away("queue/pid"), 63},
 		{"pid is closed", foreign("queue/pid"), 63},
 		{"no mess", away("queue/mess"), 64},
-		{"pid on another filesystem", func(t *testing.T) {
-			must(t, unix.Mount("pid", home("queue/pid"), "tmpfs", 0, "mode=0777"))
-			t.Cleanup(func() { unix.Unmount(home("queue/pid"), unix.MNT_DETACH) })
-		}, 64},
 		{"no intd", away("queue/intd"), 65},
 		{"intd is closed", foreign("queue/intd"), 65},
 		{"no todo", away("queue/todo"), 66},
