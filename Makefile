@@ -84,7 +84,11 @@ replay: ## look at REPLAY=4000 states after a power cut of a disk with ext4, xfs
 
 .PHONY: kills
 kills: ## kill processes at random under load for KILLS=10m; nothing may be lost (root)
-	GOQMAIL_KILLS=$(or $(KILLS),10m) $(GO) test -count=1 -timeout 60m -v ./internal/integration/kills
+	GOQMAIL_KILLS=$(or $(KILLS),10m) $(GO) test -count=1 -timeout 0 -v -run Kills ./internal/integration/soak
+
+.PHONY: soak
+soak: ## mixed load with kills, full disks, lost packets and restarts for SOAK=1h; a picture in build/soak (root)
+	GOQMAIL_SOAK=$(or $(SOAK),1h) GOQMAIL_REPORT=$(CURDIR)/build/soak $(GO) test -count=1 -timeout 0 -v -run Soak ./internal/integration/soak
 
 .PHONY: model
 model: ## hold qmail-smtpd and qmail-inject against models, and the programs of the C qmail in C=HOME, each test for MODEL=1m (root)

@@ -2,10 +2,14 @@ package site
 
 import (
 	"fmt"
+	"math"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"goqmail/internal/admin/install"
 
@@ -49,6 +53,36 @@ func (s *Site) NewNetwork() *Network {
 func ip(args ...string) (string, error) {
 	out, err := exec.Command("ip", args...).CombinedOutput()
 	return string(out), err
+}
+
+// Join makes the site itself a host of the network, and returns its address.
+func (n *Network) Join() string {
+	n.s.t.Helper()
+	const address = "10.25.0.254"
+	if out, err := ip("address", "add", address+"/24", "dev", "switch"); err != nil {
+		n.s.t.Fatal(out)
+	}
+	return address
+}
+
+// Lose has the network lose packets between the host and the others, each with some
+// probability, in both directions. With 0 it loses none.
+func (n *Network) Lose(h *Host, probability float64) error {
+	exec.Command("tc", "qdisc", "del", "dev", h.Name, "clsact").Run()
+	if probability == 0 {
+		return nil
+	}
+	if out, err := exec.Command("tc", "qdisc", "add", "dev", h.Name, "clsact").CombinedOutput(); err != nil {
+		return fmt.Errorf("tc qdisc: %w: %s", err, out)
+	}
+	// Load a random number; above the limit the packet goes on (-1), else it is shot (2).
+	dice := fmt.Sprintf("4,32 0 0 4294963256,37 0 1 %d,6 0 0 4294967295,6 0 0 2", uint32(probability*math.MaxUint32))
+	for _, direction := range []string{"ingress", "egress"} {
+		if out, err := exec.Command("tc", "filter", "add", "dev", h.Name, direction, "bpf", "da", "bytecode", dice).CombinedOutput(); err != nil {
+			return fmt.Errorf("tc filter: %w: %s", err, out)
+		}
+	}
+	return nil
 }
 
 // Host adds a host with an empty home to the network. It goes away when the test
@@ -151,6 +185,38 @@ func (h *Host) IP(args ...string) {
 	if err := cmd.Wait(); err != nil {
 		h.s.t.Fatalf("host %s: ip %v: %v", h.Name, args, err)
 	}
+}
+
+// Listen listens on the host, at an address such as "10.25.0.1:25".
+func (h *Host) Listen(address string) (l net.Listener, err error) {
+	err = h.do(func() (err error) { l, err = net.Listen("tcp", address); return err })
+	return l, err
+}
+
+// Dial connects from the host to an address, within some time.
+func (h *Host) Dial(address string, within time.Duration) (net.Conn, error) {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	err = h.do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), address)
+	defer f.Close()
+	limit := unix.NsecToTimeval(within.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
+		return nil, fmt.Errorf("setsockopt: %w", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
+		return nil, fmt.Errorf("connect %s: %w", address, err)
+	}
+	return net.FileConn(f)
 }
 
 // Unplug takes the cable out of the switch.
