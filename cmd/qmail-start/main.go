@@ -20,6 +20,10 @@ func main() {
 	}
 	limit, err := spawn.Limit(control.In(home.Dir()))
 	system.Wide = err == nil && limit > spawn.ClassicLimit
-	system.Become()
-	os.Exit(111) // without a word, as always: descriptor 1 is for the log
+	silent := process.Closed(2) // as it is often called; what is there now is not for words
+	err = system.Become()
+	if silent {
+		os.Exit(111)
+	}
+	process.Exit("qmail-start", err) // not on descriptor 1, which is for the log
 }

@@ -166,20 +166,24 @@ func (s System) becomeSend(args []string, files []*os.File) error {
 	if err := privilege.Drop("qmails"); err != nil {
 		return err
 	}
-	// First out of the way of each other.
+	// First out of the way of each other. The caller's descriptor 2 is put back where
+	// nothing comes of it.
 	var fds []int
-	for _, f := range files {
+	for _, f := range append([]*os.File{os.Stderr}, files...) {
 		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
 		if err != nil {
 			return os.NewSyscallError("dup", err)
 		}
 		fds = append(fds, fd)
 	}
-	for target, fd := range fds {
+	complaints := fds[0]
+	for target, fd := range fds[1:] {
 		if err := unix.Dup3(fd, target, 0); err != nil {
 			return os.NewSyscallError("dup", err)
 		}
 	}
 	path := s.path(args[0])
-	return fmt.Errorf("unable to run %s: %w", path, syscall.Exec(path, args, os.Environ()))
+	err := syscall.Exec(path, args, os.Environ())
+	unix.Dup3(complaints, 2, 0)
+	return fmt.Errorf("unable to run %s: %w", path, err)
 }

@@ -61,7 +61,7 @@ func TestStartLogger(t *testing.T) {
 	y.Stop()
 }
 
-// TestStartFails: where something is missing, nothing is left running.
+// TestStartFails: where something is missing it is told, and nothing is left running.
 func TestStartFails(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -82,8 +82,8 @@ func TestStartFails(t *testing.T) {
 				t.Cleanup(func() { os.Rename(path+".away", path) })
 			}
 			r := s.Run(site.Command{Program: "/bin/sh", Args: []string{"-c", qmailStart + c.arguments}})
-			if r.Code != 111 || r.Stdout != "" {
-				t.Errorf("exit code %d, %q", r.Code, r.Stdout)
+			if r.Code != 111 || r.Stdout != "" || !strings.HasPrefix(r.Stderr, "qmail-start: fatal: unable to ") {
+				t.Errorf("exit code %d, %q %q", r.Code, r.Stdout, r.Stderr)
 			}
 			s.Eventually("the end of all daemons", func() bool {
 				found, _ := filepath.Glob("/proc/[0-9]*/exe")
