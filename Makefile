@@ -94,6 +94,10 @@ soak: ## mixed load with kills, full disks, lost packets and restarts for SOAK=1
 model: ## hold qmail-smtpd and qmail-inject against models, and the programs of the C qmail in C=HOME, each test for MODEL=1m (root)
 	GOQMAIL_MODEL=$(or $(MODEL),1m) GOQMAIL_C_HOME=$(if $(wildcard $(C)/bin/qmail-inject),$(C)) $(GO) test -count=1 -timeout 600m -v ./internal/integration/model
 
+.PHONY: faults
+faults: ## at FAULTS=20 system calls of each program, of those that can, each error in turn, and a kill; nothing may be lost (root)
+	GOQMAIL_FAULTS=$(or $(FAULTS),20) $(GO) test -count=1 -timeout 6h -v ./internal/integration/faults
+
 .PHONY: takeover
 takeover: ## packages, set-up and the take-over guides on roots of Debian, made by debootstrap or found in ROOTS=DIR (root)
 	internal/integration/takeover/roots.sh '$(ROOTS)' $(GO) test -count=1 -v ./internal/integration/takeover

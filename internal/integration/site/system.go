@@ -56,6 +56,16 @@ func (s *Site) Start(c Command) *System {
 // Pid is the number of the process.
 func (y *System) Pid() int { return y.cmd.Process.Pid }
 
+// Over tells whether the program has ended, with all that it has started.
+func (y *System) Over() bool {
+	select {
+	case <-y.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Wait waits for the end of the program and returns its exit code.
 func (y *System) Wait() int {
 	y.s.t.Helper()
