@@ -17,7 +17,7 @@ const debrisAgain = 76431 * time.Second
 
 // removeDebris has messages removed, at the start and then daily, that a crash has
 // left in S2 or S3: those that nobody has used for 36 hours and that are neither
-// queued nor preprocessed.
+// queued nor preprocessed. For what a crash has left without mess/N see bury.
 //
 // This runs beside everything else, so it must not take a message for debris that
 // is on its way through these states. One that comes in is younger (queue.Death).
@@ -65,9 +65,34 @@ func (s *scheduler) removeIfDebris(n queue.Number, lines *activity.Lines) {
 	if !s.isOld(n) || s.has(queue.Todo, n) || s.has(queue.Info, n) {
 		return
 	}
+	s.removeOwn(n) // what is left of it is in nobody's way
 	if answer := s.clean.Ask(clean.Foop, n)[0]; answer != clean.Done && answer != clean.Lost {
 		lines.Warning("qmail-clean unable to clean up foop/", n.String())
 	}
+}
+
+// bury deals, at the start, with what there is of a message that has no mess/N. That is
+// removed when all else was, so all has been done. On a filesystem that keeps no order
+// between directories, as btrfs does, a power cut can take back that the rest was
+// removed before. It can be neither delivered nor returned, and it is not debris before
+// its time, in case that mess/N was lost in another way and somebody finds it.
+func (s *scheduler) bury(n queue.Number) {
+	var st unix.Stat_t
+	done := "; ignoring "
+	if unix.Stat(s.q.Path(queue.Info, n), &st) == nil && s.Now().Sub(time.Unix(st.Mtim.Unix())) > queue.Ossified && s.removeOwn(n) {
+		done = "; removed "
+	}
+	s.lines.Warning(s.q.Name(queue.Mess, n), " is gone", done, s.q.Name(queue.Info, n))
+}
+
+// removeOwn removes the files of a message that are ours. It tells whether none is left.
+func (s *scheduler) removeOwn(n queue.Number) bool {
+	for _, k := range []queue.Kind{queue.Local, queue.Remote, queue.Bounce, queue.Info} {
+		if err := unix.Unlink(s.q.Path(k, n)); err != nil && err != unix.ENOENT {
+			return false
+		}
+	}
+	return true
 }
 
 // has tells whether a message has a file, and yes where that is not known.

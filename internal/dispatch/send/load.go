@@ -54,6 +54,7 @@ type found struct {
 	due     [route.Channels]int64
 	mark    queue.Mark
 	unknown string // the file that could not be looked at, or empty
+	gone    bool   // mess/N is not there
 }
 
 // take takes a message up.
@@ -61,6 +62,10 @@ func (s *scheduler) take(m found) {
 	if m.unknown != "" {
 		s.lines.Warning("unable to stat ", m.unknown, "; will try again later")
 		s.unknown.Push(schedule.Entry{Due: s.now + sysfail, Number: m.number})
+		return
+	}
+	if m.gone {
+		s.bury(m.number)
 		return
 	}
 	if s.marked(m) {
@@ -86,12 +91,15 @@ func (s *scheduler) loadPart(part uint64, todo []queue.Number) []found {
 		dirs[c] = openDirectory(path.Dir(s.q.Path(c.Kind(), queue.Number(part))))
 		defer unix.Close(dirs[c])
 	}
+	mess := s.numbers(queue.Mess, part)
 	var all []found
 	for _, n := range s.numbers(queue.Info, part) {
 		if _, queued := slices.BinarySearch(todo, n); queued {
 			continue
 		}
 		m := found{number: n}
+		_, there := slices.BinarySearch(mess, n)
+		m.gone = !there
 		for c := range route.Channel(route.Channels) {
 			if _, m.lists[c] = slices.BinarySearch(lists[c], n); !m.lists[c] {
 				continue
@@ -159,6 +167,7 @@ func (s *scheduler) look(n queue.Number) {
 	if stat(queue.Todo) {
 		return
 	}
+	m.gone = !stat(queue.Mess)
 	for c := range route.Channel(route.Channels) {
 		if m.lists[c] = stat(c.Kind()); m.lists[c] {
 			m.see(c, &st)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func TestLoad(t *testing.T) {
 	at("info/0/23", 0)       // a list that cannot be looked at
 	at("local/0/24.away", 0) //
 	os.Symlink("23", b.dir+"/local/0/23")
+	at("mess/0/23", 0)
 	b.load()
 	local, remote := waiting(&b.channels[route.Local].queue, b.now), waiting(&b.channels[route.Remote].queue, b.now)
 	if fmt.Sprint(local) != "[1 3600]" || fmt.Sprint(remote) != "[1 -3600 2 60]" {
@@ -90,6 +92,38 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestGone: of a message without mess/N nothing is delivered, returned or, while it is
+// young, removed.
+func TestGone(t *testing.T) {
+	b := newBench(t, 10)
+	b.Record = &bytes.Buffer{}
+	for n, age := range map[int]time.Duration{24: queue.Ossified - time.Second, 25: queue.Ossified + time.Second} {
+		for _, k := range []queue.Kind{queue.Info, queue.Local, queue.Remote, queue.Bounce} {
+			queuetest.Put(t, b.dir, b.q.Name(k, queue.Number(n)), "Ta@x\x00")
+		}
+		os.Chtimes(b.q.Path(queue.Info, queue.Number(n)), noon, noon.Add(-age))
+	}
+	b.load()
+	for _, q := range []*schedule.Queue{&b.channels[route.Local].queue, &b.channels[route.Remote].queue, &b.finished, &b.unknown} {
+		if q.Len() > 0 {
+			t.Errorf("in the queue: %v", waiting(q, b.now))
+		}
+	}
+	if left := queuetest.Files(t, b.dir); fmt.Sprint(left) != "[bounce/24 info/1/24 local/1/24 remote/1/24]" {
+		t.Errorf("left: %v", left)
+	}
+	got := b.Record.(*bytes.Buffer).String()
+	for _, want := range []string{"warning: mess/1/24 is gone; ignoring info/1/24\n", "warning: mess/2/25 is gone; removed info/2/25\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q", got)
+		}
+	}
+	b.look(24)
+	if got := b.record(); got != "warning: mess/1/24 is gone; ignoring info/1/24\n" || b.finished.Len() > 0 {
+		t.Errorf("later: %q", got)
+	}
+}
+
 // TestTimes: what is waiting at the end has its time in its list, unless that is
 // there already.
 func TestTimes(t *testing.T) {
@@ -124,6 +158,7 @@ func TestDebris(t *testing.T) {
 	}{
 		{"message", "mess/20/457", queue.Ossified + time.Second, true},
 		{"message and envelope", "mess/20/457 intd/457", queue.Ossified + time.Second, true},
+		{"with files that came back", "mess/20/457 local/20/457 remote/20/457 bounce/457", queue.Ossified + time.Second, true},
 		{"young", "mess/20/457 intd/457", queue.Ossified - time.Second, false},
 		{"queued", "mess/20/457 todo/457", queue.Ossified + time.Second, false},
 		{"preprocessed", "mess/20/457 info/20/457", queue.Ossified + time.Second, false},
