@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -308,13 +309,22 @@ func (y *system) goOn() []string {
 		time.Sleep(10 * time.Millisecond)
 		// A message goes from todo to info, and one that goes from info may have put its
 		// bounce into todo: only in this order does nothing slip by.
-		return empty("info/*/*") && empty("todo/*") && empty("info/*/*")
+		return !preprocessed() && !queued() && !preprocessed()
 	})
 	running.Stop()
 	return got
 }
 
-func empty(pattern string) bool {
-	found, _ := filepath.Glob(site.Home + "/queue/" + pattern)
-	return len(found) == 0
+func queued() bool {
+	found, _ := filepath.Glob(site.Home + "/queue/todo/*")
+	return len(found) > 0
+}
+
+// preprocessed tells whether there is such a message, and not only what is left of one.
+func preprocessed() bool {
+	found, _ := filepath.Glob(site.Home + "/queue/info/*/*")
+	return slices.ContainsFunc(found, func(info string) bool {
+		_, err := os.Stat(strings.Replace(info, "/info/", "/mess/", 1))
+		return err == nil
+	})
 }

@@ -15,7 +15,6 @@ import (
 type survey struct {
 	root     string
 	kind     Filesystem
-	remains  int             // messages that are gone but for some of their files
 	waiting  map[string]bool // is in the queue, for this recipient
 	there    map[string]bool // is in a maildir
 	numbers  map[string]kinds
@@ -119,8 +118,6 @@ func (s *survey) message(number string, has kinds) {
 		s.problem("message %s is in none of the states: %s with %v", number, state, besides)
 	}
 	switch state {
-	case "S1":
-		s.remains++
 	case "S4":
 		s.queued(number, s.read("todo", number))
 	case "S5":
@@ -316,13 +313,13 @@ func (s *survey) keeps(promises []string) {
 	}
 }
 
-// finished checks that nothing in the queue waits.
+// finished checks that nothing in the queue waits, and that nothing is left but debris.
 func (s *survey) finished() {
 	for whose := range s.waiting {
 		s.problem("%s still waits", whose)
 	}
 	for number, has := range s.numbers {
-		if state, _ := has.state(); state != "S2" && state != "S3" {
+		if state, _ := has.state(); state == "S4" || state == "S5" {
 			s.problem("message %s is left: %v", number, has)
 		}
 	}
