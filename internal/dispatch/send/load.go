@@ -15,27 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load takes up every message that is preprocessed, at the start, before anything
-// else runs. It reads directories rather than to look for each file that a message
-// may have: a million messages take a million looks, at the time in each list.
-// Of a message it keeps the number and the time, 24 bytes for each of its lists.
+// load finds every message that is preprocessed, at the start, and tells the scheduler
+// subdirectory by subdirectory. It reads directories rather than to look for each file
+// that a message may have: a million messages take a million looks, at the time in
+// each list. Of a message the scheduler keeps the number and the time, 24 bytes for
+// each of its lists.
 //
-// A message that is still in todo is not taken up: it will be preprocessed anew.
+// What is found is delivered while the rest is looked for. Nothing is preprocessed
+// meanwhile: a message that came through preprocessing into a subdirectory that is
+// still to be read would be taken up twice. One that is in todo is not taken up, for it
+// will be preprocessed anew.
 func (s *scheduler) load() {
-	s.now = s.Now().Unix()
 	todo := s.numbers(queue.Todo, 0)
 	parts := make(chan uint64)
 	var workers sync.WaitGroup
-	var mu sync.Mutex
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for part := range parts {
-				messages := s.loadPart(part, todo)
-				mu.Lock()
-				for _, m := range messages {
-					s.take(m)
-				}
-				mu.Unlock()
+				s.tell(discovered(s.loadPart(part, todo)))
 			}
 		})
 	}
@@ -44,7 +41,28 @@ func (s *scheduler) load() {
 	}
 	close(parts)
 	workers.Wait()
-	s.writeRecord()
+}
+
+// discovered is the event that messages were found at the start.
+type discovered []found
+
+func (e discovered) apply(s *scheduler) {
+	for _, m := range e {
+		if s.runs > 1 { // everything was made due meanwhile
+			m.due = [route.Channels]int64{s.now, s.now}
+		}
+		s.take(m)
+	}
+}
+
+// loaded is the event that all were found.
+type loaded struct{}
+
+func (loaded) apply(s *scheduler) {
+	if !s.exiting {
+		s.startPreprocessing()
+		close(s.admin.complete)
+	}
 }
 
 // A found message is one found at the start.
@@ -142,7 +160,7 @@ func (s *scheduler) numbers(k queue.Kind, part uint64) []queue.Number {
 		}
 		var lines activity.Lines
 		lines.Alert("unable to opendir ", path.Dir(s.q.Name(k, queue.Number(part))), ", sleeping...")
-		s.Record.Write(lines.Text())
+		s.tell(said{lines})
 		time.Sleep(opendirAgain)
 	}
 }

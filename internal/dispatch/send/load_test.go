@@ -54,6 +54,8 @@ func TestLoad(t *testing.T) {
 	os.Symlink("23", b.dir+"/local/0/23")
 	at("mess/0/23", 0)
 	b.load()
+	b.applyAll()
+	b.writeRecord()
 	local, remote := waiting(&b.channels[route.Local].queue, b.now), waiting(&b.channels[route.Remote].queue, b.now)
 	if fmt.Sprint(local) != "[1 3600]" || fmt.Sprint(remote) != "[1 -3600 2 60]" {
 		t.Errorf("local %v, remote %v", local, remote)
@@ -104,6 +106,8 @@ func TestGone(t *testing.T) {
 		os.Chtimes(b.q.Path(queue.Info, queue.Number(n)), noon, noon.Add(-age))
 	}
 	b.load()
+	b.applyAll()
+	b.writeRecord()
 	for _, q := range []*schedule.Queue{&b.channels[route.Local].queue, &b.channels[route.Remote].queue, &b.finished, &b.unknown} {
 		if q.Len() > 0 {
 			t.Errorf("in the queue: %v", waiting(q, b.now))
@@ -121,6 +125,31 @@ func TestGone(t *testing.T) {
 	b.look(24)
 	if got := b.record(); got != "warning: mess/1/24 is gone; ignoring info/1/24\n" || b.finished.Len() > 0 {
 		t.Errorf("later: %q", got)
+	}
+}
+
+// TestFound: a message that is found after everything was made due is due.
+func TestFound(t *testing.T) {
+	b := newBench(t, 10)
+	b.signal(RunAll)
+	later := b.now + 1000
+	discovered{{number: 457, lists: [route.Channels]bool{true, true}, due: [route.Channels]int64{later, later}}}.apply(b.scheduler)
+	for _, c := range b.channels {
+		if first, _ := c.queue.Min(); first.Due != b.now {
+			t.Errorf("%v", first)
+		}
+	}
+}
+
+// TestExitWhileLoading: who is to leave does not begin to preprocess, and has nothing
+// to wait for.
+func TestExitWhileLoading(t *testing.T) {
+	b := newBench(t, 10)
+	b.startNotes()
+	b.exit()
+	loaded{}.apply(b.scheduler)
+	if b.preprocessing || !b.over() {
+		t.Error("it stays")
 	}
 }
 
@@ -239,6 +268,7 @@ func BenchmarkLoad(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		s.load()
+		s.applyAll()
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 	}

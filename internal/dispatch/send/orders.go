@@ -24,6 +24,7 @@ import (
 // scheduler.
 type admin struct {
 	listener *queuectl.Listener
+	complete chan struct{} // closed when all messages are known
 	replies  replies
 	paused   hosts
 	held     map[queue.Number][]resting // messages that are held, with what was due
@@ -31,7 +32,7 @@ type admin struct {
 }
 
 func newAdmin() admin {
-	return admin{held: make(map[queue.Number][]resting), orders: make(map[queue.Number]*order)}
+	return admin{complete: make(chan struct{}), held: make(map[queue.Number][]resting), orders: make(map[queue.Number]*order)}
 }
 
 // A resting entry is one that is not in the queue of its channel.

@@ -78,6 +78,7 @@ func TestHold(t *testing.T) {
 	// The next qmail-send holds it too.
 	b2 := benchIn(t, b.dir, 1)
 	b2.load()
+	b2.applyAll()
 	b2.signal(RunAll)
 	b2.start()
 	if got := recipients(b2.commands(route.Local)); got != "" || len(b2.admin.held) != 1 {
@@ -244,6 +245,7 @@ func TestMarked(t *testing.T) {
 	}
 	os.Chtimes(b.dir+"/local/3/3", noon, noon.Add(-100))
 	b.load()
+	b.applyAll()
 	b.settle()
 	if got := recipients(b.commands(route.Local)); got != "r3@x" && got != "r4@x" {
 		t.Errorf("delivered to %s", got)

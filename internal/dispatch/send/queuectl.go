@@ -56,7 +56,13 @@ func (s *scheduler) startListening() {
 		s.lines.Warning("unable to listen on queue/queuectl/socket; qmail-queuectl will not work")
 	default:
 		o := &office{scheduler: s, clients: make(chan struct{}, maxClients)}
-		go o.serve(s.admin.listener)
+		go func() {
+			select {
+			case <-s.admin.complete: // an answer is about all messages, or about none
+				o.serve(s.admin.listener)
+			case <-s.stop:
+			}
+		}()
 	}
 }
 

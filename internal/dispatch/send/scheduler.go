@@ -2,7 +2,6 @@ package send
 
 import (
 	"math"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -194,10 +193,12 @@ func (s *scheduler) exit() {
 	}
 	s.exiting = true
 	close(s.stop)
-	go func() {
-		s.preprocessor.Stop()
-		s.tell(preprocessingOver{})
-	}()
+	if s.preprocessing {
+		go func() {
+			s.preprocessor.Stop()
+			s.tell(preprocessingOver{})
+		}()
+	}
 }
 
 // over tells whether everything that was begun is finished. What a dead spawner
@@ -247,14 +248,6 @@ func (cleanLost) apply(s *scheduler) {
 // startPreprocessing begins to look into todo.
 func (s *scheduler) startPreprocessing() {
 	s.preprocessing = true
-	s.preprocessor = &preprocess.Preprocessor{
-		Queue:  s.q,
-		Routes: s.routes.Load,
-		Clean:  s.clean,
-		Report: func(r preprocess.Report) { s.tell(preprocessed(r)) },
-		Now:    s.Now,
-		User:   os.Getuid(),
-	}
 	s.preprocessor.Start()
 }
 

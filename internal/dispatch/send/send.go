@@ -54,6 +54,7 @@ import (
 
 	"goqmail/internal/dispatch/activity"
 	"goqmail/internal/dispatch/clean"
+	"goqmail/internal/dispatch/preprocess"
 	"goqmail/internal/dispatch/route"
 	"goqmail/internal/host/control"
 	"goqmail/internal/wire/spawn"
@@ -100,7 +101,7 @@ func Run(c Config) error {
 		return ErrStart
 	}
 	defer lock.Close()
-	s.load()
+	s.now = s.Now().Unix()
 	s.status()
 	s.begin()
 	s.run()
@@ -165,10 +166,21 @@ func (s *scheduler) begin() {
 		s.maxLists += c.limit + maxAside + 2
 		go s.listen(c)
 	}
-	s.startPreprocessing()
+	s.preprocessor = &preprocess.Preprocessor{
+		Queue:  s.q,
+		Routes: s.routes.Load,
+		Clean:  s.clean,
+		Report: func(r preprocess.Report) { s.tell(preprocessed(r)) },
+		Now:    s.Now,
+		User:   os.Getuid(),
+	}
 	s.startNotes()
 	s.startListening()
 	go s.removeDebris()
+	go func() {
+		s.load()
+		s.tell(loaded{})
+	}()
 }
 
 // status adds a status line to the record.
