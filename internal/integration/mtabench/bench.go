@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -22,8 +23,9 @@ import (
 // A bench has what all workloads use.
 type bench struct {
 	options
-	dir  string // of our own
-	user account.User
+	dir   string // of our own
+	user  account.User
+	homes int // how often his home was made new
 
 	qmaild, qmailq, qmails account.User
 
@@ -56,7 +58,8 @@ func newBench(o options) (*bench, error) {
 }
 
 func (b *bench) close() {
-	b.clear(b.user.Home)
+	b.clear(".qmail*")
+	b.clear("Maildir*")
 	os.RemoveAll(b.dir)
 }
 
@@ -92,9 +95,16 @@ func text(size int) []byte {
 	return t.Bytes()
 }
 
-// home makes the user's home new: an empty Maildir, and a .qmail-default.
+// newHome makes the user's home new: an empty Maildir, and a .qmail-default. The old
+// Maildir is kept until the end: ext4 without a journal creates files slowly where
+// thousands were removed minutes ago, and that would be the benchmark's doing.
 func (b *bench) newHome(dotQmail string) error {
-	if err := b.clear(b.user.Home); err != nil {
+	old := filepath.Join(b.user.Home, "Maildir")
+	b.homes++
+	if err := os.Rename(old, fmt.Sprint(old, ".", b.homes)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := b.clear(".qmail*"); err != nil {
 		return err
 	}
 	if dotQmail != "" {
@@ -106,13 +116,12 @@ func (b *bench) newHome(dotQmail string) error {
 	return b.maildir(b.user.Home)
 }
 
-func (b *bench) clear(dir string) error {
-	for _, pattern := range []string{".qmail*", "Maildir"} {
-		files, _ := filepath.Glob(filepath.Join(dir, pattern))
-		for _, f := range files {
-			if err := os.RemoveAll(f); err != nil {
-				return err
-			}
+// clear removes what a pattern matches in the user's home.
+func (b *bench) clear(pattern string) error {
+	files, _ := filepath.Glob(filepath.Join(b.user.Home, pattern))
+	for _, f := range files {
+		if err := os.RemoveAll(f); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -98,16 +98,14 @@ func run(o options, only string, homes []string) (err error) {
 		if !selected(w.name, only) {
 			continue
 		}
-		results := make([][]result, len(suites))
-		for turn := range o.runs {
-			for i := range suites {
-				i = (i + turn) % len(suites)
-				r, err := w.run(b, suites[i])
-				if err != nil {
-					return fmt.Errorf("%s, %s: %w", w.name, suites[i].label, err)
-				}
-				results[i] = append(results[i], r)
+		results, err := alternate(o.runs, suites, func(s *suite) (r result, err error) {
+			if r, err = w.run(b, s); err != nil {
+				err = fmt.Errorf("%s, %s: %w", w.name, s.label, err)
 			}
+			return r, err
+		})
+		if err != nil {
+			return err
 		}
 		report(w.name, suites, results)
 		for _, s := range suites {
@@ -117,6 +115,25 @@ func run(o options, only string, homes []string) (err error) {
 		}
 	}
 	return nil
+}
+
+// alternate has all contenders do something in turn, so many times, each time beginning
+// with another one.
+func alternate[C any](runs int, contenders []C, do func(C) (result, error)) ([][]result, error) {
+	results := make([][]result, len(contenders))
+	for turn := range runs {
+		for i := range contenders {
+			i = (i + turn) % len(contenders)
+			r, err := do(contenders[i])
+			if err != nil {
+				return nil, err
+			}
+			if r.n > 0 {
+				results[i] = append(results[i], r)
+			}
+		}
+	}
+	return results, nil
 }
 
 func selected(name, only string) bool {

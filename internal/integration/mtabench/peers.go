@@ -285,19 +285,17 @@ func (b *bench) compare(peers []*peer, only string) error {
 		if !selected(w.name, only) {
 			continue
 		}
-		results := make([][]result, len(peers))
-		for turn := range b.runs {
-			for i := range peers {
-				i = (i + turn) % len(peers)
-				if !peers[i].can(w) {
-					continue
-				}
-				r, err := b.measure(peers[i], w)
-				if err != nil {
-					return fmt.Errorf("%s, %s: %w", w.name, peers[i].name, err)
-				}
-				results[i] = append(results[i], r)
+		results, err := alternate(b.runs, peers, func(p *peer) (r result, err error) {
+			if !p.can(w) {
+				return result{}, nil
 			}
+			if r, err = b.measure(p, w); err != nil {
+				err = fmt.Errorf("%s, %s: %w", w.name, p.name, err)
+			}
+			return r, err
+		})
+		if err != nil {
+			return err
 		}
 		row(w, results)
 	}

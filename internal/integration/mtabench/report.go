@@ -10,7 +10,7 @@ import (
 
 // A result is what one run of a workload took.
 type result struct {
-	n    int           // messages or deliveries
+	n    int           // messages or deliveries; 0 where nothing was measured
 	wall time.Duration // all together
 	cpu  time.Duration // of the mail system
 	pss  int64         // bytes; 0 where it was not looked at

@@ -7,7 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
+
+	"goqmail/internal/host/durable"
+
+	"golang.org/x/sys/unix"
 )
 
 // A workload is one thing to measure.
@@ -46,7 +51,8 @@ var workloads = []workload{
 	{"inject-4", "qmail-inject to a Maildir, four at a time", func(b *bench, s *suite) (result, error) { return inject(b, s, 4) }},
 	{"smtp-maildir", "messages of 1 KB by SMTP to a Maildir, end to end, 10 sessions", smtpMaildir},
 	{"pop3", "RETR of 1000 messages of 1 KB", pop3},
-	{"million", "1000000 deferred messages: from the start of qmail-send to the first delivery (per second: messages looked at)", million},
+	{"million", "1000000 deferred messages: from the start of qmail-send to the first delivery (messages in the queue for each second of it)", million},
+	{"disk", "no mail: files of 1 KB created, synced, renamed and their directory synced, 10 writers, CPU of this program", disk},
 	{"idle", "nothing for 10 seconds after the start (the rate means nothing; CPU is that of all 10)", idle},
 }
 
@@ -307,6 +313,41 @@ func pop3(b *bench, s *suite) (result, error) {
 	before, begun := t.cpu(), time.Now()
 	err = popLoad(address, b.user.Name, n)
 	return result{n: n, wall: time.Since(begun), cpu: t.cpu() - before}, err
+}
+
+// disk is what a disk can do: less than it has to for a message. Any home's is as good.
+func disk(b *bench, s *suite) (result, error) {
+	const writers = 10
+	n := b.scaled(2000)
+	dir, err := os.MkdirTemp(s.path("queue"), "disk")
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(dir)
+	message := text(1 << 10)
+	failed := make([]error, writers)
+	before, begun := ownTime(), time.Now()
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := w; i < n && failed[w] == nil; i += writers {
+				name := filepath.Join(dir, fmt.Sprint(i))
+				failed[w] = durable.Replace(name, name+".new", 0o600, func(f *os.File) error {
+					_, err := f.Write(message)
+					return err
+				})
+			}
+		})
+	}
+	all.Wait()
+	return result{n: n, wall: time.Since(begun), cpu: ownTime() - before}, errors.Join(failed...)
+}
+
+// ownTime is the processor time of this process.
+func ownTime() time.Duration {
+	var u unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func idle(b *bench, s *suite) (result, error) {
