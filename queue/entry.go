@@ -160,7 +160,9 @@ func (e *Entry) Envelope() (*File, error) {
 // sender to try again.
 //
 // A message that was begun more than Death ago by the wall clock is taken back
-// instead: its files may be about to be removed as those of a dead qmail-queue.
+// instead: its files may be about to be removed as those of a dead qmail-queue. They may
+// have been removed already, where the clock was ahead for a moment: then intd/N was made
+// afterwards, or there is nothing to link.
 func (e *Entry) Commit(now time.Time) error {
 	defer e.close()
 	if now.Unix()-e.begun.Unix() >= int64(Death/time.Second) {
@@ -175,6 +177,10 @@ func (e *Entry) Commit(now time.Time) error {
 	if err != nil {
 		e.remove()
 		return fmt.Errorf("%w: %w", ErrWrite, err)
+	}
+	if err := e.Message.there(); err != nil {
+		e.remove()
+		return fmt.Errorf("%w: %w", ErrMess, err)
 	}
 	todo := e.q.Path(Todo, e.Number)
 	if err := os.Link(e.q.Path(Intd, e.Number), todo); err != nil {

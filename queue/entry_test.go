@@ -116,6 +116,10 @@ func TestEntryFails(t *testing.T) {
 		{name: "a directory cannot be synced", end: func(dir string, e *queue.Entry) {
 			os.Rename(filepath.Join(dir, "mess"), filepath.Join(dir, "gone"))
 		}, want: queue.ErrWrite, left: 1},
+		{name: "mess was removed", end: func(dir string, e *queue.Entry) {
+			names, _ := filepath.Glob(filepath.Join(dir, "mess", "*", e.Number.String()))
+			os.Remove(names[0])
+		}, want: queue.ErrMess},
 		{name: "a day has passed", after: queue.Death, want: queue.ErrDeath},
 		{name: "almost a day has passed", after: queue.Death - time.Second},
 		{name: "the clock was set back", after: -queue.Death},

@@ -40,6 +40,18 @@ func (f *File) number() (Number, error) {
 	return Number(st.Ino), nil
 }
 
+// there tells whether the file has still a name.
+func (f *File) there() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return f.error("stat", err)
+	}
+	if st.Nlink == 0 {
+		return f.error("stat", unix.ENOENT)
+	}
+	return nil
+}
+
 // name gives a file that has no name one that nothing has yet.
 func (f *File) name(path string) error {
 	own := "/proc/self/fd/" + strconv.Itoa(f.fd)
