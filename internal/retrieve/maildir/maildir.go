@@ -4,7 +4,8 @@
 // nothing else in a name means anything here. Their order is that of delivery, which
 // is what their modification times say. What was delivered within the present second
 // is left for the next time: something that comes before it in the order may still
-// follow.
+// follow. So is what seems to come from the next minute, by the clock of a file server;
+// what lies further ahead came before the clock was set right.
 //
 // What else may be in a maildir, a link, a fifo, a device, is neither followed nor
 // opened nor waited for. So a reader may be run for a user it has no reason to trust.
@@ -25,6 +26,9 @@ import (
 // Remnant is the age, by its last access, at which a file in tmp is what a delivery
 // that died has left.
 const Remnant = 36 * time.Hour
+
+// skew is how far the clock of a file server may be ahead of ours, in seconds.
+const skew = 60
 
 // The directories of a maildir that hold messages.
 const (
@@ -67,7 +71,7 @@ func (d *Dir) Scan(now time.Time, directories ...string) ([]Message, error) {
 	var messages []Message
 	for _, dir := range directories {
 		err := d.walk(dir, func(name string, st *unix.Stat_t) {
-			if st.Mtim.Sec < now.Unix() {
+			if ahead := st.Mtim.Sec - now.Unix(); ahead < 0 || ahead > skew {
 				messages = append(messages, Message{dir + "/" + name, time.Unix(st.Mtim.Unix()), st.Size, st.Ino})
 			}
 		})

@@ -50,6 +50,7 @@ func TestScan(t *testing.T) {
 	file(t, dir+"/cur/c:2,S", "", 2*time.Minute)
 	file(t, dir+"/new/.hidden", "", time.Minute)
 	file(t, dir+"/new/this-second", "", 0)
+	file(t, dir+"/new/soon", "", -time.Minute) // the clock of a file server
 	file(t, dir+"/new/tomorrow", "", -24*time.Hour)
 	file(t, dir+"/tmp/t", "", time.Minute)
 	os.Mkdir(dir+"/new/directory", 0o700)
@@ -60,8 +61,8 @@ func TestScan(t *testing.T) {
 		directories []string
 		want        string
 	}{
-		{[]string{New, Cur}, "new/z cur/c:2,S new/a new/b"},
-		{[]string{New}, "new/z new/a new/b"},
+		{[]string{New, Cur}, "new/z cur/c:2,S new/a new/b new/tomorrow"},
+		{[]string{New}, "new/z new/a new/b new/tomorrow"},
 		{nil, ""},
 	} {
 		messages, err := Scan(dir, now, c.directories...)
