@@ -89,6 +89,13 @@ func (q *Queue) RunAll(now int64) {
 	}
 }
 
+// Sooner makes every entry due so many seconds sooner.
+func (q *Queue) Sooner(seconds int64) {
+	for i := range q.entries {
+		q.entries[i].Due, q.entries[i].Saved = q.entries[i].Due-seconds, false
+	}
+}
+
 // Take removes the entries of some messages and returns them, in no particular
 // order. It goes through all of the queue.
 func (q *Queue) Take(of func(queue.Number) bool) (taken []Entry) {

@@ -121,6 +121,21 @@ func TestRunAll(t *testing.T) {
 	}
 }
 
+// TestSooner: all that waits is due so much sooner, and its file time is not right.
+func TestSooner(t *testing.T) {
+	var q Queue
+	for n := range queue.Number(3) {
+		q.Push(Entry{Due: 1000 - int64(n), Number: n, Saved: true})
+	}
+	q.Sooner(400)
+	for n := range queue.Number(3) {
+		want := Entry{Due: 598 + int64(n), Number: 2 - n}
+		if e, due := q.PopDue(math.MaxInt64); !due || e != want {
+			t.Errorf("%+v, want %+v", e, want)
+		}
+	}
+}
+
 // TestTake: what is left comes out by time.
 func TestTake(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

@@ -120,6 +120,7 @@ func (s *scheduler) open(c *channel, n queue.Number) *list {
 		c.queue.Push(schedule.Entry{Due: s.now + sysfail, Number: n})
 		return nil
 	}
+	birth = s.born(n, birth)
 	s.lists++
 	l := &list{
 		channel: c,
@@ -229,6 +230,7 @@ func (s *scheduler) release(l *list) {
 
 // rest puts a message into the queue of a channel, unless it is held.
 func (s *scheduler) rest(c *channel, e schedule.Entry) {
+	e = s.sensible(e)
 	if entries, held := s.admin.held[e.Number]; held {
 		s.admin.held[e.Number] = append(entries, resting{c, e})
 		return

@@ -176,6 +176,48 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestSetBack: when the clock is set back by a year, nothing waits for a year, and a
+// message does not come to be tried for a year longer.
+func TestSetBack(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	b := newBench(t, 10)
+	for n := 1; n <= 4; n++ {
+		b.put(n, "remote", "Ta@x\x00")
+	}
+	c := b.channels[route.Remote]
+	b.rest(c, schedule.Entry{Due: b.now + 100, Number: 1, Saved: true})
+	b.rest(c, schedule.Entry{Due: b.now, Number: 3})
+	b.finished.Push(schedule.Entry{Due: b.now + 300, Number: 5})
+	b.unknown.Push(schedule.Entry{Due: b.now + 400, Number: 6})
+	b.start() // a delivery of message 3 begins
+	b.Now = func() time.Time { return noon.Add(-year) }
+	b.readClock()
+	b.report(route.Remote, 0, "Zlater\n")
+	if got := waiting(&c.queue, b.now); fmt.Sprint(got) != "[1 100 3 400]" {
+		t.Errorf("%v", got)
+	}
+	if f, u := waiting(&b.finished, b.now), waiting(&b.unknown, b.now); fmt.Sprint(f, u) != "[5 300] [6 400]" {
+		t.Errorf("finished %v, unknown %v", f, u)
+	}
+	if got := b.record(); !strings.Contains(got, "warning: the clock was set back by 31536000 seconds\n") {
+		t.Errorf("%q", got)
+	}
+	b.saveTimes()
+	if st, err := os.Stat(b.q.Path(queue.Remote, 1)); err != nil || st.ModTime().Unix() != b.now+100 {
+		t.Errorf("its list: %v, %v", st.ModTime(), err)
+	}
+	// What has a time of the other year in a file begins to age now.
+	b.rest(c, schedule.Entry{Due: noon.Unix(), Number: 4, Saved: true})
+	b.start()
+	b.report(route.Remote, 0, "Zlater\n")
+	if got := waiting(&c.queue, b.now); fmt.Sprint(got) != "[1 100 3 400 4 400]" {
+		t.Errorf("%v", got)
+	}
+	if st, err := os.Stat(b.q.Path(queue.Info, 4)); err != nil || st.ModTime().Unix() != b.now {
+		t.Errorf("its birth: %v, %v", st.ModTime(), err)
+	}
+}
+
 // TestDebris: what nobody has used for 36 hours goes, if it is neither queued nor
 // preprocessed.
 func TestDebris(t *testing.T) {

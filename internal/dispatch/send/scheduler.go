@@ -74,7 +74,7 @@ func (e said) apply(s *scheduler) { s.lines.Take(e.lines) }
 func (s *scheduler) run() {
 	s.timer = time.NewTimer(time.Hour)
 	for {
-		s.now = s.Now().Unix()
+		s.readClock()
 		s.start()
 		s.writeRecord()
 		for _, c := range s.channels {
@@ -124,10 +124,10 @@ func (s *scheduler) wait() {
 		s.timer.Reset(s.untilDue())
 		select {
 		case e := <-s.events:
-			s.now = s.Now().Unix()
+			s.readClock()
 			e.apply(s)
 		case sig := <-s.Signals:
-			s.now = s.Now().Unix()
+			s.readClock()
 			s.signal(sig)
 		case <-s.timer.C:
 			return
