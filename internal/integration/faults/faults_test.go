@@ -388,11 +388,15 @@ func (g *stage) arrive(o *outcome, y *site.System, kinds []string) *site.System 
 // leftAlone are lines after which something is left alone for two minutes.
 var leftAlone = regexp.MustCompile(`(?m)^(warning: (trouble |unable to (unlink|open|stat|create|start))|alert: unable to opendir)`)
 
-// unusual are the replies of a session that are not said when all is well.
+// unusual are the replies of a session that are not said when all is well, or that it has
+// ended before a message was accepted or refused.
 func unusual(replies string) string {
+	if !acceptance.MatchString(replies) && !refusal.MatchString(replies) {
+		return "no reply\n"
+	}
 	var text strings.Builder
 	for line := range strings.Lines(replies) {
-		if line[0] != '2' && line[0] != '3' {
+		if line[0] == '4' || line[0] == '5' {
 			text.WriteString(line)
 		}
 	}

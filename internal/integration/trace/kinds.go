@@ -150,7 +150,7 @@ func (c call) canFail(e unix.Errno) bool {
 	if e == Kill {
 		return true
 	}
-	if e == unix.ENOMEM && c.number == unix.SYS_EPOLL_PWAIT {
+	if e == unix.ENOMEM && (c.number == unix.SYS_EPOLL_PWAIT || c.number == unix.SYS_READ && k == talks) {
 		return false
 	}
 	// To open and to create are two things that a call can do at once.
