@@ -97,7 +97,7 @@ func (q *Queue) unnamed(name func(Number) string) (*File, Number, error) {
 	if q.named.Load() {
 		return nil, 0, errors.ErrUnsupported
 	}
-	turn := (uint64(os.Getpid()) + q.begun.Add(1)) % q.split
+	turn := q.begun.Add(1) % q.split
 	f, err := open(q.join(string(Mess), strconv.FormatUint(turn, 10)), unix.O_WRONLY|unix.O_TMPFILE, 0o644)
 	if err != nil {
 		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {

@@ -227,7 +227,7 @@ func TestEntriesAtOnce(t *testing.T) {
 func TestPidTaken(t *testing.T) {
 	dir := queuetest.New(t, 23)
 	for i := range 3 {
-		queuetest.Put(t, dir, fmt.Sprintf("pid/%d.%d.%d", os.Getpid(), noon.Unix(), i+1), "")
+		queuetest.Put(t, dir, fmt.Sprintf("pid/%d.%d.%d", os.Getpid(), noon.Unix(), os.Getpid()+i+1), "")
 	}
 	q, err := queue.OpenNamed(dir)
 	if err != nil {

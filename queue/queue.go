@@ -114,7 +114,7 @@ type Queue struct {
 	dir   string
 	split uint64
 	mess  place         // what mess was when its subdirectories were counted
-	begun atomic.Uint64 // how many entries this process has begun
+	begun atomic.Uint64 // how many files this process has begun, and its number
 	named atomic.Bool   // the filesystem has no files without names
 	syncs durable.Shared
 }
@@ -128,6 +128,7 @@ const usualSplit = 23
 // taken to have the usual split. Open keeps nothing open and needs no closing.
 func Open(dir string) (*Queue, error) {
 	q := &Queue{dir: dir, split: usualSplit}
+	q.begun.Store(uint64(os.Getpid()))
 	if _, err := os.Stat(dir + "/."); err != nil { // the dot asks for the right to enter
 		return nil, fmt.Errorf("unable to open queue: %w", err)
 	}
