@@ -3,6 +3,8 @@ package queue
 import (
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"goqmail/internal/host/durable"
 )
 
@@ -39,4 +41,20 @@ func SyncTogether(syncs ...func() error) []error {
 func (q *Queue) SyncDirectory(k Kind, n Number) error {
 	dir := q.directory(k, n)
 	return q.syncs.Sync(dir, func() error { return SyncDir(dir) })
+}
+
+// Ordered tells whether the filesystem of the queue is known to keep the order of what is
+// done in different directories: that after a power cut nothing is there without what was
+// done before it. Those with one journal for all do; btrfs keeps what was synced without
+// what was done before elsewhere.
+func (q *Queue) Ordered() bool {
+	var st unix.Statfs_t
+	if unix.Statfs(q.dir, &st) != nil {
+		return false
+	}
+	switch st.Type {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC: // ext2 and ext3 have the first, too
+		return true
+	}
+	return false
 }

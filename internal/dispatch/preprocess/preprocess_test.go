@@ -207,6 +207,31 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// TestUnordered: where the filesystem keeps no order, todo is synced before anything is
+// written, and nothing is where that fails.
+func TestUnordered(t *testing.T) {
+	s := newSite(t)
+	s.put(t, 457, envelope)
+	w := newWriter(s.p)
+	w.ordered = false
+	if err := os.Rename(s.dir+"/todo", s.dir+"/away"); err != nil {
+		t.Fatal(err)
+	}
+	m := w.preprocess([]queue.Number{457})[0]
+	if got := string(m.lines.Text()); got != "warning: trouble fsyncing todo\n" || !m.trouble {
+		t.Errorf("%q, %v", got, m.trouble)
+	}
+	if _, err := os.Lstat(s.dir + "/info/20/457"); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+	if err := os.Rename(s.dir+"/away", s.dir+"/todo"); err != nil {
+		t.Fatal(err)
+	}
+	if m := w.preprocess([]queue.Number{457})[0]; !m.done {
+		t.Errorf("%q", m.lines.Text())
+	}
+}
+
 // TestGone: a message that was preprocessed already is passed over in silence.
 func TestGone(t *testing.T) {
 	s := newSite(t)

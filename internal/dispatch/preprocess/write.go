@@ -53,12 +53,13 @@ func (m *message) close() {
 // A writer preprocesses one batch after another. It keeps its buffers.
 type writer struct {
 	*Preprocessor
-	in  *queue.RecordReader
-	out map[queue.Kind]*bufio.Writer
+	ordered bool // see preprocess
+	in      *queue.RecordReader
+	out     map[queue.Kind]*bufio.Writer
 }
 
 func newWriter(p *Preprocessor) *writer {
-	w := &writer{Preprocessor: p, in: queue.NewRecordReader(nil, 0), out: map[queue.Kind]*bufio.Writer{}}
+	w := &writer{Preprocessor: p, ordered: p.Queue.Ordered(), in: queue.NewRecordReader(nil, 0), out: map[queue.Kind]*bufio.Writer{}}
 	for _, k := range []queue.Kind{queue.Info, queue.Local, queue.Remote} {
 		w.out[k] = bufio.NewWriterSize(nil, 4<<10)
 	}
@@ -67,13 +68,21 @@ func newWriter(p *Preprocessor) *writer {
 
 // preprocess does it for a batch. In the result each message is done, or has made
 // trouble, or was not in todo any more.
+//
+// The names in todo may not be durable yet: qmail-queue syncs them while we see them.
+// Where the filesystem does not keep the order of the two, they are synced here first.
+// Otherwise a power cut could leave what is written here, or half of it, of a message that
+// is not in todo.
 func (w *writer) preprocess(batch []queue.Number) []*message {
 	var messages, written []*message
+	queued := w.ordered || w.Queue.SyncDirectory(queue.Todo, 0) == nil
 	for _, n := range batch {
 		m := &message{number: n, files: map[queue.Kind]*os.File{}}
 		defer m.close()
 		messages = append(messages, m)
-		if w.write(m) {
+		if !queued {
+			m.fail("trouble fsyncing ", string(queue.Todo))
+		} else if w.write(m) {
 			written = append(written, m)
 		}
 	}
