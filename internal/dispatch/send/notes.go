@@ -136,7 +136,7 @@ func (s *scheduler) append(notes []note) (failed [][]note) {
 	errs := queue.SyncTogether(syncs...)
 	for i, b := range files {
 		if errs[i] != nil || b.size == 0 && errs[len(errs)-1] != nil {
-			b.file.Truncate(b.size)
+			b.takeBack()
 			failed = append(failed, b.notes)
 			continue
 		}
@@ -155,12 +155,22 @@ func (s *scheduler) appendTo(n queue.Number, notes []note) (*bounceFile, error) 
 	for _, n := range notes {
 		text = append(text, n.text...)
 	}
+	b := &bounceFile{f, size, notes}
 	if _, err := f.Write(text); err != nil {
-		f.Truncate(size)
+		b.takeBack()
 		f.Close()
 		return nil, err
 	}
-	return &bounceFile{f, size, notes}, nil
+	return b, nil
+}
+
+// takeBack removes the notes. A file that had none goes with its name: where that could
+// not be synced, it would not be by a second sync of the directory, whatever this says.
+func (b *bounceFile) takeBack() {
+	b.file.Truncate(b.size)
+	if b.size == 0 {
+		os.Remove(b.file.Name())
+	}
 }
 
 // openNotes opens bounce/N to append to it, and tells its size.

@@ -3,6 +3,7 @@ package send
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,29 @@ func TestNotesTrouble(t *testing.T) {
 	os.Remove(b.dir + "/bounce/457")
 	if b.append(failed[0]) != nil || queuetest.Get(t, b.dir, "remote/20/457") != "Da@x\x00" {
 		t.Error("not written when it could be")
+	}
+}
+
+// TestNotesTakenBack: of notes that could not be synced nothing is left, not even the name
+// of their file, which might be on disk or not.
+func TestNotesTakenBack(t *testing.T) {
+	for before, want := range map[string]string{"": "", "<b@x>:\nno\n\n": "bounce/457"} {
+		b := newBench(t, 10)
+		b.put(457, "remote", "Ta@x\x00")
+		queuetest.Put(t, b.dir, "bounce/457", before)
+		file, err := b.appendTo(457, b.fail("Dno\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.takeBack()
+		file.file.Close()
+		left := slices.DeleteFunc(queuetest.Files(t, b.dir), func(f string) bool { return !strings.HasPrefix(f, "bounce/") })
+		if strings.Join(left, " ") != want {
+			t.Errorf("%q: left %v", before, left)
+		}
+		if want != "" && queuetest.Get(t, b.dir, want) != before {
+			t.Errorf("%q became %q", before, queuetest.Get(t, b.dir, want))
+		}
 	}
 }
 
