@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,6 +59,9 @@ func suffer(args []string) int {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGALRM)
 	f := trace.Fault{Program: args[0], Nth: nth, Errno: unix.Errno(errno)}
+	if args[0] == clockOnly {
+		f.Ahead = ahead
+	}
 	story, err := f.Suffer(cmd, func(p *os.Process) {
 		go func() {
 			for s := range signals {
@@ -77,6 +81,25 @@ func suffer(args []string) int {
 		return 201
 	}
 	return story.Code
+}
+
+// clockOnly in the place of a program has no fault, but the clock set.
+const clockOnly = "clock"
+
+// clockFile says by how many seconds the clock is ahead.
+const clockFile = "/mnt/clock"
+
+func ahead() (seconds int64) {
+	text, _ := os.ReadFile(clockFile)
+	fmt.Sscan(string(text), &seconds)
+	return seconds
+}
+
+// setClock sets the clock of all programs that were started by under with clockOnly.
+func setClock(t *testing.T, ahead time.Duration) {
+	t.Helper()
+	must(t, os.WriteFile(clockFile+".new", fmt.Append(nil, int64(ahead/time.Second)), 0o644))
+	must(t, os.Rename(clockFile+".new", clockFile))
 }
 
 // told is the story of the last run.

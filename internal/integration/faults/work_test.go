@@ -27,12 +27,21 @@ var recipients = map[string]string{
 	"bounce":  "nobody@host.example.org", // to the sender, joe
 }
 
+// addresses are those of some recipients.
+func addresses(kinds []string) (list []string) {
+	for _, k := range kinds {
+		list = append(list, recipients[k])
+	}
+	return list
+}
+
 // A ledger knows what has arrived of the message of a run, by recipient.
 type ledger struct {
 	t    *testing.T
 	s    *site.Site
 	mu   sync.Mutex
-	sunk int // copies that the host of kim has taken
+	sunk int  // copies that the host of kim has taken
+	busy bool // it takes none for now
 }
 
 // newLedger makes the users, and the host of kim.
@@ -73,9 +82,7 @@ func (l *ledger) sink(conn net.Conn) {
 			continue
 		case text:
 			text = false
-			l.mu.Lock()
-			l.sunk++
-			l.mu.Unlock()
+			reply = l.swallow()
 		case in.Text() == "DATA":
 			text, reply = true, "354 go on"
 		case in.Text() == "QUIT":
@@ -84,6 +91,24 @@ func (l *ledger) sink(conn net.Conn) {
 		}
 		io.WriteString(conn, reply+"\r\n")
 	}
+}
+
+// swallow takes a message for kim, or does not.
+func (l *ledger) swallow() (reply string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy {
+		return "451 later"
+	}
+	l.sunk++
+	return "250 ok"
+}
+
+// setBusy has the host of kim take messages or not.
+func (l *ledger) setBusy(busy bool) {
+	l.mu.Lock()
+	l.busy = busy
+	l.mu.Unlock()
 }
 
 // copies counts what has arrived. A bounce that tells of anybody but nobody is an error.

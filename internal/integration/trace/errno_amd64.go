@@ -22,3 +22,10 @@ func setResult(tid int, e unix.Errno) {
 		unix.PtraceSetRegs(tid, &r)
 	}
 }
+
+// stackPointer is that of a thread.
+func stackPointer(tid int) uint64 {
+	var r unix.PtraceRegs
+	unix.PtraceGetRegs(tid, &r)
+	return r.Rsp
+}

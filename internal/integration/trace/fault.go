@@ -32,6 +32,10 @@ type Fault struct {
 	// its processes in the order in which they come; 0 meets none.
 	Nth   int
 	Errno unix.Errno // what the call fails with; Kill has its process killed
+
+	// Ahead, when not nil, says by how many seconds the clock is ahead that programs see
+	// (clock.go).
+	Ahead func() int64
 }
 
 // Kill in the place of an error.
@@ -83,7 +87,7 @@ func (f Fault) Suffer(cmd *exec.Cmd, started func(*os.Process)) (Story, error) {
 		return s.story, fmt.Errorf("unable to trace %s: %w", cmd.Path, err)
 	}
 	first := s.thread(s.first)
-	first.process.becomes(s.first, f.Program)
+	s.executes(first)
 	s.resume(s.first, first, 0)
 	started(cmd.Process)
 	for {
@@ -122,13 +126,18 @@ type process struct {
 type thread struct {
 	process *process
 	failing unix.Errno // what the call that it is in will fail with
+	clock   uint64     // where that will store the time, or 0
 }
 
-// becomes notes which program a process executes.
-func (p *process) becomes(pid int, met string) {
-	path, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+// executes notes that a process executes another program.
+func (s *sufferer) executes(t *thread) {
+	p := t.process
+	path, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
 	p.program = filepath.Base(path)
-	p.met = p.program == met
+	p.met = p.program == s.Program
+	if s.Ahead != nil {
+		hideVDSO(p.pid)
+	}
 }
 
 // thread returns a thread, which is seen for the first time perhaps. A new process is
@@ -177,7 +186,7 @@ func (s *sufferer) event(tid int, status unix.WaitStatus, used *unix.Rusage) {
 	case sig == unix.SIGTRAP|0x80:
 		s.call(tid, t)
 	case sig == unix.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_EXEC:
-		t.process.becomes(tid, s.Program)
+		s.executes(t)
 	case sig != unix.SIGTRAP && sig != unix.SIGSTOP:
 		signal = int(sig)
 	}
@@ -186,7 +195,7 @@ func (s *sufferer) event(tid int, status unix.WaitStatus, used *unix.Rusage) {
 
 // resume lets a thread go on. Only the calls of the program are of interest.
 func (s *sufferer) resume(tid int, t *thread, signal int) {
-	if t.process.met {
+	if t.process.met || s.Ahead != nil {
 		unix.PtraceSyscall(tid, signal)
 	} else {
 		unix.PtraceCont(tid, signal)
@@ -222,6 +231,16 @@ func (s *sufferer) call(tid int, t *thread) {
 			setResult(tid, t.failing)
 			t.failing = 0
 		}
+		if t.clock != 0 {
+			shift(tid, t.clock, s.Ahead())
+			t.clock = 0
+		}
+		return
+	}
+	if s.Ahead != nil && number == unix.SYS_CLOCK_GETTIME && args[0] == unix.CLOCK_REALTIME {
+		t.clock = args[1]
+	}
+	if !t.process.met {
 		return
 	}
 	s.story.Calls++

@@ -134,7 +134,7 @@ func (c call) kind() kind {
 		switch file := c.file(int(c.args[0])); {
 		case strings.HasPrefix(file, "/dev/"):
 			return other
-		case strings.HasPrefix(file, "/"):
+		case strings.HasPrefix(file, "/") && !c.fifo(int(c.args[0])):
 		case k == closes, k == looks:
 			return other
 		default:
@@ -192,6 +192,12 @@ func (c call) String() string {
 func (c call) file(fd int) string {
 	path, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", c.tid, fd))
 	return path
+}
+
+// fifo tells whether a descriptor leads to a named pipe.
+func (c call) fifo(fd int) bool {
+	info, err := os.Stat(fmt.Sprintf("/proc/%d/fd/%d", c.tid, fd))
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
 // text is the string at an address of the thread.
