@@ -16,7 +16,11 @@ const trigger = "lock/trigger"
 // full or not there is no error: qmail-send looks through todo when it starts,
 // whenever it finds a byte in the pipe, and now and then without being woken.
 func (q *Queue) PullTrigger() {
-	fd, err := unix.Open(q.join(trigger), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Open(q.join(trigger), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		return err
+	})
 	if err != nil {
 		return
 	}
