@@ -21,7 +21,7 @@ import (
 
 func main() {
 	process.Start(0o077)
-	if err := confineSelf(); err != nil {
+	if err := confine.Self(remote.Files(home.Dir())...); err != nil {
 		process.Exit("qmail-remote", err)
 	}
 	if resident.Asked(os.Args) {
@@ -100,13 +100,6 @@ func deliverEach(config remote.Config, args []string, message *os.File) (printed
 func connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	dialer := net.Dialer{KeepAlive: -1}
 	return dialer.DialContext(ctx, "tcp", to.String())
-}
-
-// confineSelf leaves the process settings to read, and the table of hosts that do not
-// answer. The message is open already; those of others in the queue are not for it.
-func confineSelf() error {
-	table := confine.Rule{Path: home.Dir() + "/queue/lock/tcpto", Allow: confine.Update}
-	return confine.Self(append(confine.Settings(home.Dir()+"/control"), table)...)
 }
 
 // closed stands in for a message that is not there.

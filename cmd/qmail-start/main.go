@@ -14,7 +14,7 @@ import (
 func main() {
 	process.Occupy(6) // qmail-send gets all of these
 	process.Start(0o077)
-	system := start.System{Home: home.Dir(), Default: "./Mailbox"}
+	system := start.System{Home: home.Dir(), Default: "./Mailbox", Confine: os.Getenv("QMAILQUEUE") == ""}
 	if len(os.Args) > 1 {
 		system.Default, system.Logger = os.Args[1], os.Args[2:]
 	}

@@ -45,12 +45,14 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"goqmail/internal/accept/connection"
+	"goqmail/internal/host/confine"
 	"goqmail/internal/host/control"
 	"goqmail/internal/host/privilege"
 	"goqmail/internal/host/socket"
@@ -84,7 +86,8 @@ var ErrNothing = errors.New("nothing to listen on: neither -a nor a listening so
 // program is to serve one client, on descriptors 0 and 1. As the programs always
 // have, they take no notice of other arguments then.
 //
-// The sockets are open and the process has become the user when it returns.
+// The sockets are open and the process has become the user when it returns. With -C it
+// has given up files, and so has whatever it starts: see confine.Heirs.
 func Prepare(service Service, args, environ []string) (*Server, error) {
 	sockets, err := socket.Inherited(environ, os.Getpid())
 	if err != nil {
@@ -105,13 +108,34 @@ func Prepare(service Service, args, environ []string) (*Server, error) {
 	if len(sockets) == 0 {
 		return nil, outcome.Permanent(ErrNothing)
 	}
+	var confined error
+	if options.Confine {
+		confined = confine.Heirs(options.files(service.Home)...)
+		if confined != nil && confined != confine.ErrUnsupported {
+			return nil, confined
+		}
+	}
 	if err := privilege.Drop(service.User); err != nil {
 		return nil, fmt.Errorf("unable to become %s: %w", service.User, err)
 	}
 	if err := enoughFiles(options.Most); err != nil {
 		return nil, err
 	}
-	return newServer(service, options, sockets, environ)
+	s, err := newServer(service, options, sockets, environ)
+	if err == nil && confined != nil {
+		s.complain("warning: -C: " + confined.Error() + ", or this is not root\n")
+	}
+	return s, err
+}
+
+// files is what a process needs that has its sockets: control files, rules, the queue by way
+// of qmail-queue, and a place for the recipients of large messages.
+func (o *Options) files(home string) []confine.Rule {
+	rules := append(confine.WithQueue(home), confine.Rule{Path: os.TempDir(), Allow: confine.Change})
+	if o.Rules != "" {
+		rules = append(rules, confine.Rule{Path: filepath.Dir(o.Rules), Allow: confine.Read}) // where new ones will be moved to
+	}
+	return rules
 }
 
 // filesPerConnection is how many descriptors a connection may need: itself, the

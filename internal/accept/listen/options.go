@@ -27,6 +27,7 @@ type Options struct {
 	LocalName   string           // -l: name of this host; "" means control/me
 	Proxies     []netip.Prefix   // -y: networks whose connections begin with a PROXY header
 	Grace       time.Duration    // -w: what transactions in progress have after TERM
+	Confine     bool             // -C: give up all files but those that qmail-queue needs
 	Quiet       bool             // -q, -Q
 	Verbose     bool             // -v
 }
@@ -41,7 +42,7 @@ const (
 )
 
 // synopsis is behind the name of the program.
-const synopsis = " [ -a address:port ] [ -c most ] [ -i peraddress ] [ -n pernetwork ] [ -x cdb ] [ -XvqQhHpPrR ]" +
+const synopsis = " [ -a address:port ] [ -c most ] [ -i peraddress ] [ -n pernetwork ] [ -x cdb ] [ -XvqQhHpPrRC ]" +
 	" [ -t seconds ] [ -l localname ] [ -y proxynetwork ] [ -w seconds ]"
 
 // ParseOptions reads the options of a program. An error is an outcome.Usage.
@@ -50,7 +51,7 @@ func ParseOptions(program string, args []string) (Options, error) {
 		Most: defaultMost, PerAddress: defaultPerAddress, PerNetwork: defaultPerNetwork,
 		Names: true, Paranoid: true, UserTimeout: defaultUserWait, Grace: defaultGrace,
 	}
-	r := getopt.New(args, "a:c:i:n:x:XhHpPrRt:l:y:w:vqQ")
+	r := getopt.New(args, "a:c:i:n:x:XhHpPrRCt:l:y:w:vqQ")
 	for r.Next() {
 		if problem := o.set(r); problem != "" {
 			return o, outcome.Usage(program + synopsis + "\n" + program + ": " + problem)
@@ -87,6 +88,8 @@ func (o *Options) set(r *getopt.Reader) (problem string) {
 		o.Paranoid = r.Letter == 'p'
 	case 'r', 'R':
 		o.Users = r.Letter == 'r'
+	case 'C':
+		o.Confine = true
 	case 't':
 		o.UserTimeout, ok = parseSeconds(r.Value)
 	case 'l':

@@ -17,6 +17,11 @@
 // Everybody has an end of somebody's pipe, and leaves when that closes: when one
 // daemon is gone, all go.
 //
+// Before the process becomes qmail-send it gives up, by Landlock, all files but the queue,
+// settings, and the programs beside qmail-send, for qmail-send and the qmail-queue that
+// this starts. That is only where both are our own, for a scanner in the place of
+// qmail-queue needs other files.
+//
 // Where qmail-send and both spawners are our own programs, each is started with one
 // more argument, and they number their deliveries in four bytes rather than in one
 // (package wire/spawn). One of somebody else's among them and all speak as qmail
@@ -33,6 +38,7 @@ import (
 
 	"goqmail/internal/host/account"
 	"goqmail/internal/host/child"
+	"goqmail/internal/host/confine"
 	"goqmail/internal/host/privilege"
 	"goqmail/internal/wire/resident/vouch"
 	"goqmail/internal/wire/spawn"
@@ -44,6 +50,7 @@ type System struct {
 	Default string   // default delivery, for qmail-lspawn
 	Logger  []string // program, found in PATH, and its arguments; none if empty
 	Wide    bool     // use wide numbers where that can be
+	Confine bool     // confine qmail-send where that can be: the environment names no other qmail-queue
 }
 
 // identities are who the daemons run as.
@@ -79,7 +86,7 @@ func (s System) Become() error {
 	// The descriptors of qmail-send, in order.
 	theirs := []*os.File{log}
 	var wide []string
-	if s.Wide && s.allOurs() {
+	if s.Wide && s.ours("qmail-send", "qmail-lspawn", "qmail-rspawn") {
 		wide = []string{spawn.WideArgument}
 	}
 	for _, d := range []struct {
@@ -99,9 +106,9 @@ func (s System) Become() error {
 	return s.becomeSend(append([]string{"qmail-send"}, wide...), theirs)
 }
 
-// allOurs tells whether qmail-send and the spawners are our own programs.
-func (s System) allOurs() bool {
-	for _, program := range []string{"qmail-send", "qmail-lspawn", "qmail-rspawn"} {
+// ours tells whether some programs are our own.
+func (s System) ours(programs ...string) bool {
+	for _, program := range programs {
 		f, err := os.Open(s.path(program))
 		if err != nil {
 			return false
@@ -162,6 +169,13 @@ func pipe() (r, w *os.File, err error) {
 func (s System) becomeSend(args []string, files []*os.File) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
+	}
+	// qmail-send cannot do this itself: without root it would have to give up set-uid
+	// programs, and qmail-queue is one.
+	if s.Confine && s.ours("qmail-send", "qmail-queue") {
+		if err := confine.Heirs(confine.WithQueue(s.Home)...); err != nil && err != confine.ErrUnsupported {
+			return err
+		}
 	}
 	if err := privilege.Drop("qmails"); err != nil {
 		return err

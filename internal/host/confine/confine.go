@@ -8,6 +8,9 @@
 //   - Processes that are not confined in the same way cannot be traced or, from Linux
 //     6.7 to 6.15 on, signalled, nor abstract sockets be connected to.
 //
+// A program that starts one that is set-uid cannot give that up. Heirs is for a parent of it
+// that is root, and has it begin with files given up already, and whatever it starts.
+//
 // It is done by Landlock, landlock(7), of whatever version the kernel has from 2 on. Where
 // it has none, the program goes on: it is as safe as its user is, which is what everything
 // else relies on, and Version tells who asks (qmail-showctl). An error must end the
@@ -31,9 +34,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errUnsupported says that the kernel has no Landlock, or not enough of it, or that this
-// program was built in a way that it cannot be used.
-var errUnsupported = errors.New("the kernel does not confine processes")
+// ErrUnsupported says that the kernel has no Landlock, or not enough of it, or that this
+// process may not use it.
+var ErrUnsupported = errors.New("this kernel does not confine processes")
 
 // Enough is the first version that can be used: in version 1 nobody may move a file.
 const Enough = 2
@@ -47,6 +50,8 @@ const (
 	Update = Read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE // of files that are there
 	Remove = unix.LANDLOCK_ACCESS_FS_READ_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
 	Change = Update | Remove | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REFER
+	Listen = unix.LANDLOCK_ACCESS_FS_MAKE_SOCK // at a path
+	Run    = Read | unix.LANDLOCK_ACCESS_FS_EXECUTE
 )
 
 // ofFiles are the rights that a rule about a file may have.
@@ -65,16 +70,28 @@ func Version() int { return ask(unix.LANDLOCK_CREATE_RULESET_VERSION) }
 
 // Self confines this process: all of its threads, and whatever it starts.
 func Self(rules ...Rule) error {
-	if err := self(rules); err != errUnsupported {
+	if err := self(rules, false); err != ErrUnsupported {
 		return err
 	}
 	return nil
 }
 
-func self(rules []Rule) error {
+// Heirs confines this process, what it becomes and whatever that starts, as Self does, but
+// leaves programs that are set-uid what they are. These must be able to live by the rules.
+// It is for root, if root has CAP_SYS_ADMIN, which in many containers it has not. The error
+// is ErrUnsupported where that, or Landlock, is missing.
+func Heirs(rules ...Rule) error {
+	err := self(rules, true)
+	if errors.Is(err, unix.EPERM) {
+		return ErrUnsupported
+	}
+	return err
+}
+
+func self(rules []Rule, setUID bool) error {
 	version := Version()
 	if version < Enough || disabled != "" {
-		return errUnsupported
+		return ErrUnsupported
 	}
 	attr := attributes(version)
 	set, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), sizeOf(version), 0)
@@ -88,16 +105,24 @@ func self(rules []Rule) error {
 		}
 	}
 	// Without no_new_privs an attacker could have a set-uid program misled by what it
-	// cannot reach; so the kernel wants it.
-	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno == unix.ENOTSUP {
-		return errUnsupported // with cgo there are threads that Go does not know
-	} else if errno != 0 {
-		return os.NewSyscallError("prctl", errno)
+	// cannot reach; so the kernel wants it, of everybody but root.
+	if !setUID {
+		if err := inAllThreads("prctl", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
+			return err
+		}
 	}
-	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0, 0); errno != 0 {
-		return os.NewSyscallError("landlock_restrict_self", errno)
+	return inAllThreads("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0)
+}
+
+func inAllThreads(name string, call, a, b uintptr) error {
+	switch _, _, errno := syscall.AllThreadsSyscall6(call, a, b, 0, 0, 0, 0); errno {
+	case 0:
+		return nil
+	case unix.ENOTSUP:
+		return ErrUnsupported // with cgo there are threads that Go does not know
+	default:
+		return os.NewSyscallError(name, errno)
 	}
-	return nil
 }
 
 // ask asks for the version, or for the faults of it that are fixed.
@@ -169,13 +194,41 @@ func add(set int, r Rule, handled uint64) error {
 // those of the system.
 func Settings(dir string) []Rule {
 	rules := []Rule{{dir, Read}, {"/etc", Read}, {"/run", Read}, {"/usr", Read}}
+	for _, target := range links(dir) {
+		rules = append(rules, Rule{filepath.Dir(target), Read}) // where a new one will be moved to
+	}
+	return rules
+}
+
+// links is where the links in a directory lead to.
+func links(dir string) (targets []string) {
 	entries, _ := os.ReadDir(dir) // who cannot read it will say so
 	for _, e := range entries {
 		if e.Type()&fs.ModeSymlink == 0 {
 			continue
 		}
 		if target, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name())); err == nil {
-			rules = append(rules, Rule{filepath.Dir(target), Read}) // where a new one will be moved to
+			targets = append(targets, target)
+		}
+	}
+	return targets
+}
+
+// WithQueue is what a program needs that starts the qmail-queue of a home: its settings,
+// and what qmail-queue needs, and what the Go runtime looks at when a program starts. A
+// directory of the queue may be a link to another filesystem, and the programs may be links.
+func WithQueue(home string) []Rule {
+	queue := home + "/queue"
+	rules := append(Settings(home+"/control"), Rule{queue, Change | Listen},
+		Rule{"/dev/null", Update}, Rule{"/proc/self", Read}, Rule{"/sys/fs/cgroup", Read}, Rule{"/sys/kernel/mm/transparent_hugepage", Read})
+	for _, dir := range []string{queue, queue + "/mess", queue + "/info", queue + "/local", queue + "/remote"} {
+		for _, target := range links(dir) {
+			rules = append(rules, Rule{target, Change | Listen})
+		}
+	}
+	for _, program := range []string{"qmail-queue", "qmail-send"} {
+		if target, err := filepath.EvalSymlinks(home + "/bin/" + program); err == nil {
+			rules = append(rules, Rule{filepath.Dir(target), Run}) // where the next version will be
 		}
 	}
 	return rules

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	err := self([]Rule{{dir + "/read", Read}, {dir + "/file", Update}, {dir + "/remove", Remove}, {dir + "/change", Change}, {dir + "/none", Read}})
+	err := self([]Rule{{dir + "/read", Read}, {dir + "/file", Update}, {dir + "/remove", Remove}, {dir + "/change", Change}, {dir + "/none", Read}}, false)
 	fmt.Println(err)
 	for name, able := range abilities(dir) {
 		done := make(chan error)
@@ -90,7 +90,7 @@ func TestSelf(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if strings.HasPrefix(string(out), errUnsupported.Error()) {
+	if strings.HasPrefix(string(out), ErrUnsupported.Error()) {
 		t.Skip("built with cgo")
 	}
 	want := map[string]bool{"<nil>": true}

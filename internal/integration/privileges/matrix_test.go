@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"goqmail/internal/host/confine"
 	"goqmail/internal/integration/site"
 )
 
@@ -26,15 +27,40 @@ type deed struct{ user, what, target string }
 
 // TestMatrix: in a system in the middle of its work, each user can do what
 // testdata/matrix allows him, with the reason, and nothing else; and he can do all of
-// that, so that the table stays true.
+// that, so that the table stays true. The same holds of testdata/confined for whoever has
+// taken over a program that is confined.
 func TestMatrix(t *testing.T) {
 	s := site.New(t)
 	copySelf(t)
 	targets := atWork(t, s)
+	t.Run("users", func(t *testing.T) {
+		compare(t, s, "testdata/matrix", targets, users, func(user string) site.Command {
+			return site.Command{Program: standIn, Args: []string{"intrude"}, As: user}
+		})
+	})
+	t.Run("confined", func(t *testing.T) {
+		needsLandlock(t)
+		if v := confine.Version(); v < 7 {
+			t.Skipf("the table is that of Linux 6.15, Landlock 7, and this kernel has %d, which confines less", v)
+		}
+		compare(t, s, "testdata/confined", targets, confinedPrograms, func(program string) site.Command {
+			return site.Command{Program: standIn, Args: []string{"intrude", program}}
+		})
+	})
+}
+
+// compare has each of some parties try everything, and wants them to be able to do what a
+// table says.
+func compare(t *testing.T, s *site.Site, table string, targets map[string]string, parties []string, intruder func(party string) site.Command) {
 	done, could := map[deed]bool{}, map[deed]int{}
-	for _, u := range users {
-		for line := range strings.Lines(s.Run(site.Command{Program: standIn, Args: []string{"intrude"}, As: u,
-			Stdin: strings.NewReader(strings.Join(slices.Sorted(maps.Keys(targets)), "\n") + "\n")}).Stdout) {
+	for _, u := range parties {
+		c := intruder(u)
+		c.Stdin = strings.NewReader(strings.Join(slices.Sorted(maps.Keys(targets)), "\n") + "\n")
+		r := s.Run(c)
+		if r.Code != 0 {
+			t.Fatalf("%s: %s", u, r.Stderr)
+		}
+		for line := range strings.Lines(r.Stdout) {
 			what, target, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 			d := deed{u, what, targets[target]}
 			done[d] = true
@@ -50,18 +76,18 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("%s can %s %d of %d of %s", d.user, d.what, n, alike[d.target], d.target)
 		}
 	}
-	allowed := readMatrix(t, slices.Sorted(maps.Keys(alike)))
-	report(t, "is not allowed to, but can", done, allowed)
+	allowed := readMatrix(t, table, parties, slices.Sorted(maps.Keys(alike)))
+	report(t, parties, "is not allowed to, but can", done, allowed)
 	if scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && string(scope) != "0\n" {
 		t.Log("this kernel lets nobody trace but a parent (kernel.yama.ptrace_scope)")
 		maps.DeleteFunc(allowed, func(d deed, _ bool) bool { return d.what == "trace" || d.what == "mem" || d.what == "fd" })
 	}
-	report(t, "is allowed to, but cannot", allowed, done)
+	report(t, parties, "is allowed to, but cannot", allowed, done)
 }
 
 // report tells of each deed that is in one set and not in another, in the form of the
 // table.
-func report(t *testing.T, text string, have, want map[deed]bool) {
+func report(t *testing.T, parties []string, text string, have, want map[deed]bool) {
 	type row struct{ users, target string }
 	var list []deed
 	for d := range have {
@@ -69,7 +95,7 @@ func report(t *testing.T, text string, have, want map[deed]bool) {
 			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, func(a, b deed) int { return slices.Index(users, a.user) - slices.Index(users, b.user) })
+	slices.SortFunc(list, func(a, b deed) int { return slices.Index(parties, a.user) - slices.Index(parties, b.user) })
 	by := map[[2]string][]string{}
 	for _, d := range list {
 		k := [2]string{d.what, d.target}
@@ -83,7 +109,7 @@ func report(t *testing.T, text string, have, want map[deed]bool) {
 	var lines []string
 	for r, w := range whats {
 		slices.Sort(w)
-		if strings.Count(r.users, ",") == len(users)-1 {
+		if strings.Count(r.users, ",") == len(parties)-1 {
 			r.users = "everybody"
 		}
 		lines = append(lines, fmt.Sprintf("%-8s %s  %s", r.users, strings.Join(w, ","), r.target))
@@ -97,9 +123,9 @@ func report(t *testing.T, text string, have, want map[deed]bool) {
 // readMatrix reads the table: lines of users, deeds, things, and a reason. Users and
 // deeds are separated by commas; everybody is all users. A thing may have * as file
 // names have and {one,another}; each that it stands for must be there.
-func readMatrix(t *testing.T, targets []string) map[deed]bool {
+func readMatrix(t *testing.T, table string, parties, targets []string) map[deed]bool {
 	t.Helper()
-	text, err := os.ReadFile("testdata/matrix")
+	text, err := os.ReadFile(table)
 	must(t, err)
 	allowed := map[deed]bool{}
 	for line := range strings.Lines(string(text)) {
@@ -112,7 +138,7 @@ func readMatrix(t *testing.T, targets []string) map[deed]bool {
 		}
 		who := strings.Split(fields[0], ",")
 		if fields[0] == "everybody" {
-			who = users
+			who = parties
 		}
 		before := len(allowed)
 		for _, pattern := range alternatives(fields[2]) {

@@ -26,6 +26,9 @@ var long = os.Getenv("GOQMAIL_PRIVILEGES") == "long"
 // when its first argument says so.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "intrude" {
+		if len(os.Args) > 2 {
+			become(os.Args[2])
+		}
 		intrude(os.Stdin, os.Stdout)
 		return
 	}

@@ -1,20 +1,49 @@
 package privileges
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
+	"goqmail/internal/deliver/remote"
+	"goqmail/internal/dispatch/clean"
 	"goqmail/internal/host/confine"
+	"goqmail/internal/host/privilege"
 	"goqmail/internal/integration/site"
 )
 
 func needsLandlock(t *testing.T) {
 	if confine.Version() < confine.Enough || os.Getenv("GOCOVERDIR") != "" {
 		t.Skip("the kernel has no Landlock, or coverage is counted")
+	}
+}
+
+// confinedPrograms are those that give something up, or have it given up for them.
+var confinedPrograms = []string{"qmail-clean", "qmail-remote", "qmail-send", "qmail-smtpd"}
+
+// become makes an intruder of this process who has taken over one of them.
+func become(program string) {
+	confined = true
+	var err error
+	switch program {
+	case "qmail-clean":
+		err = errors.Join(privilege.Drop("qmailq"), confine.Self(clean.Files(site.Home+"/queue")...))
+	case "qmail-remote":
+		err = errors.Join(privilege.Drop("qmailr"), confine.Self(remote.Files(site.Home)...))
+	case "qmail-send":
+		err = errors.Join(confine.Heirs(confine.WithQueue(site.Home)...), privilege.Drop("qmails"))
+	case "qmail-smtpd": // as a server with -C
+		err = errors.Join(confine.Heirs(confine.WithQueue(site.Home)...), privilege.Drop("qmaild"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
@@ -113,4 +142,101 @@ func TestConfinedClean(t *testing.T) {
 	if _, err := os.Stat("/mnt/victim/" + number); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestConfinedSend: qmail-send sends bounces through a qmail-queue that has less than its
+// user has, and writes nothing where somebody has put something else in the place of a
+// directory of the queue.
+func TestConfinedSend(t *testing.T) {
+	s := site.New(t)
+	needsLandlock(t)
+	s.UserFile("joe", ".qmail-never", "|echo no; exit 100\n", 0o644)
+	s.UserFile("ann", ".qmail", "./Mailbox\n", 0o644)
+	s.Control("locals", "host.example.org\n")
+	y := s.Up()
+	s.Queue("Subject: returns\n\n", "ann@host.example.org", "joe-never@host.example.org")
+	y.WaitEmpty()
+	if text := s.Read(site.Account("ann").Home + "/Mailbox"); !strings.Contains(text, "Subject: returns") {
+		t.Fatalf("no bounce: %s", y.Log())
+	}
+
+	must(t, os.Mkdir("/mnt/victim", 0o777))
+	defer os.RemoveAll("/mnt/victim")
+	must(t, os.Chmod("/mnt/victim", 0o777))
+	must(t, os.Rename(site.Home+"/queue/bounce", site.Home+"/queue/bounce.old"))
+	must(t, os.Symlink("/mnt/victim", site.Home+"/queue/bounce"))
+	s.Queue("Subject: stays\n\n", "ann@host.example.org", "joe-never@host.example.org")
+	y.WaitLog(`^(alert|warning): .*bounce`)
+	if names, _ := os.ReadDir("/mnt/victim"); len(names) > 0 {
+		t.Errorf("%v", names)
+	}
+}
+
+// TestNotConfined: a qmail-queue of somebody else's, in the environment or in the place of
+// ours, has what its user has.
+func TestNotConfined(t *testing.T) {
+	for _, place := range []string{"/mnt/scanner", site.Home + "/bin/qmail-queue"} {
+		s := site.New(t)
+		s.UserFile("joe", ".qmail-never", "|echo no; exit 100\n", 0o644)
+		var env []string
+		if place == "/mnt/scanner" {
+			env = []string{"QMAILQUEUE=" + place}
+		} else {
+			s.Queue("Subject: returns\n\n", "ann@host.example.org", "joe-never@host.example.org")
+			must(t, os.Remove(place))
+			t.Cleanup(s.Install)
+		}
+		must(t, os.WriteFile(place, []byte("#!/bin/sh\ncat >/tmp/scanned.$$; cat <&1 >/dev/null; mv /tmp/scanned.$$ /tmp/scanned\n"), 0o755))
+		y := s.Start(site.Command{Program: "qmail-start", Args: []string{"./Mailbox"}, Env: env})
+		if env != nil {
+			s.Queue("Subject: returns\n\n", "ann@host.example.org", "joe-never@host.example.org")
+		}
+		y.WaitEmpty()
+		s.Eventually("the bounce", func() bool { return strings.Contains(s.Read("/tmp/scanned"), "Subject: returns") })
+		must(t, os.Remove("/tmp/scanned"))
+		os.Remove("/mnt/scanner")
+	}
+}
+
+// TestConfinedServer: with -C a server takes mail as ever, by a qmail-queue that is kept and
+// by one for each message, and a program that a rule has put in the place of that does not
+// run.
+func TestConfinedServer(t *testing.T) {
+	s := site.New(t)
+	needsLandlock(t)
+	for _, residence := range []string{"1\n", "0\n"} {
+		s.Control("residence", residence)
+		y := s.Start(site.Command{Program: "qmail-smtpd", Args: []string{"-CvHa127.0.0.1:0"}})
+		a := y.WaitLog(`^qmail-smtpd: listening on (\S+)$`)[1]
+		if got := mail(t, a, strings.Repeat("RCPT TO:<r@a.test>\r\n", 60_000)); !strings.Contains(got, "\r\n250 ok ") || !strings.Contains(got, " qp ") {
+			t.Errorf("%.1000q: %s", got[max(0, len(got)-1000):], y.Log())
+		}
+		y.Signal(syscall.SIGTERM)
+		y.Wait()
+	}
+	must(t, os.WriteFile("/mnt/scanner", []byte("#!/bin/sh\nexit 0\n"), 0o755))
+	defer os.Remove("/mnt/scanner")
+	y := s.Start(site.Command{Program: "qmail-smtpd", Args: []string{"-CvHa127.0.0.1:0"}, Env: []string{"QMAILQUEUE=/mnt/scanner"}})
+	a := y.WaitLog(`^qmail-smtpd: listening on (\S+)$`)[1]
+	if got := mail(t, a, "RCPT TO:<r@a.test>\r\n"); !strings.Contains(got, "451 unable to exec qq") {
+		t.Errorf("%q", got)
+	}
+	r := s.Run(site.Command{Program: "qmail-smtpd", As: "qmaild", Args: []string{"-CX", "-a127.0.0.1:99999"}})
+	if r.Code != 100 {
+		t.Errorf("exit code %d", r.Code)
+	}
+	y = s.Start(site.Command{Program: "qmail-smtpd", As: "qmaild", Args: []string{"-Ca127.0.0.1:0"}})
+	y.WaitLog(`^qmail-smtpd: warning: -C: this kernel does not confine processes, or this is not root$`)
+}
+
+// mail sends a message and returns the replies.
+func mail(t *testing.T, to, recipients string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", to)
+	must(t, err)
+	defer conn.Close()
+	go io.WriteString(conn, "MAIL FROM:<s@x.test>\r\n"+recipients+"DATA\r\nSubject: x\r\n.\r\nQUIT\r\n")
+	replies, err := io.ReadAll(conn)
+	must(t, err)
+	return string(replies)
 }
