@@ -291,6 +291,7 @@ func TestTogetherOnlyByOurOwn(t *testing.T) {
 			}
 			s.Queue("Subject: x\n\nbody\n", "", far("a", "b", "c")...)
 			y.WaitEmpty()
+			waitOutcomes(t, s, y, 3) // the log may be read later than the queue
 			if n := outcomes(t, y, "success", "accepted_message"); n != 3 || len(server.taken()) != 3 {
 				t.Errorf("%d:\n%s", n, y.Log())
 			}
