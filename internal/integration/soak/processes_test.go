@@ -58,7 +58,7 @@ func (w *world) killing(stop <-chan struct{}, killed map[string]int) {
 		if since < w.plan.duration/2 && since > time.Duration(daemon)*w.plan.daemons {
 			programs = daemons[daemon%len(daemons):][:1]
 		}
-		program := kill(programs)
+		program := kill(programs, w.plan.kill)
 		if program == "" {
 			continue
 		}
@@ -69,8 +69,10 @@ func (w *world) killing(stop <-chan struct{}, killed map[string]int) {
 	}
 }
 
-// kill kills one process of one of some programs, and returns which.
-func kill(programs []string) string {
+func sigkill(pid int) bool { return syscall.Kill(pid, syscall.SIGKILL) == nil }
+
+// kill kills one process of one of some programs in some way, and returns which.
+func kill(programs []string, by func(pid int) bool) string {
 	running := processes()
 	programs = slices.DeleteFunc(slices.Clone(programs), func(p string) bool { return len(running[p]) == 0 })
 	if len(programs) == 0 {
@@ -78,7 +80,7 @@ func kill(programs []string) string {
 	}
 	program := programs[rand.IntN(len(programs))]
 	pids := running[program]
-	if syscall.Kill(pids[rand.IntN(len(pids))], syscall.SIGKILL) != nil {
+	if !by(pids[rand.IntN(len(pids))]) {
 		return ""
 	}
 	return program
@@ -89,7 +91,7 @@ func killChildren() {
 	for program, pids := range processes() {
 		if slices.Contains(children, program) {
 			for _, pid := range pids {
-				syscall.Kill(pid, syscall.SIGKILL)
+				sigkill(pid)
 			}
 		}
 	}
