@@ -98,6 +98,11 @@ model: ## hold qmail-smtpd and qmail-inject against models, and the programs of 
 faults: ## at FAULTS=20 system calls of each program, of those that can, each error in turn, and a kill; nothing may be lost (root)
 	GOQMAIL_FAULTS=$(or $(FAULTS),20) $(GO) test -count=1 -timeout 6h -v ./internal/integration/faults
 
+.PHONY: memory
+memory: ## messages, replies, answers and queues far larger than memory, and too little memory for OOM=5m (root; 6 GB)
+	GOQMAIL_MEMORY=long $(GO) test -count=1 -timeout 0 -v ./internal/integration/memory
+	GOQMAIL_OOM=$(or $(OOM),5m) $(GO) test -count=1 -timeout 0 -v -run OutOfMemory ./internal/integration/soak
+
 .PHONY: takeover
 takeover: ## packages, set-up and the take-over guides on roots of Debian, made by debootstrap or found in ROOTS=DIR (root)
 	internal/integration/takeover/roots.sh '$(ROOTS)' $(GO) test -count=1 -v ./internal/integration/takeover

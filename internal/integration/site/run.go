@@ -2,6 +2,7 @@ package site
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"os"
 	"os/exec"
@@ -11,7 +12,8 @@ import (
 	"time"
 )
 
-// limit ends a program that hangs; no test waits for it otherwise.
+// limit ends a program that hangs, unless a test gives it longer; no test waits for it
+// otherwise.
 const limit = time.Minute
 
 // A Command is one run of an installed program.
@@ -23,11 +25,12 @@ type Command struct {
 	Groups  []uint32 // the user's groups besides his own
 	Dir     string   // working directory; Home when empty
 	Stdin   io.Reader
-	FD1     io.Reader  // what can be read from descriptor 1 (qmail-queue)
-	Files   []*os.File // descriptors 3 and so on
-	NoFile  uint64     // limit of open files, when not 0
-	On      *Host      // where; on the site itself when nil
-	Often   bool       // one of so many runs that there is no time for MaxRSS
+	FD1     io.Reader     // what can be read from descriptor 1 (qmail-queue)
+	Files   []*os.File    // descriptors 3 and so on
+	NoFile  uint64        // limit of open files, when not 0
+	On      *Host         // where; on the site itself when nil
+	Within  time.Duration // how long it may take, when not a minute
+	Often   bool          // one of so many runs that there is no time for MaxRSS
 }
 
 // A Result is how a run ended.
@@ -63,7 +66,7 @@ func (s *Site) Run(c Command) Result {
 		forgetPeak()
 	}
 	s.must(c.start(cmd))
-	killer := time.AfterFunc(limit, func() { cmd.Process.Kill() })
+	killer := time.AfterFunc(cmp.Or(c.Within, limit), func() { cmd.Process.Kill() })
 	cmd.Wait()
 	killer.Stop()
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
