@@ -388,7 +388,7 @@ func (g *stage) arrive(o *outcome, y *site.System, kinds []string) *site.System 
 }
 
 // leftAlone are lines after which something is left alone for two minutes.
-var leftAlone = regexp.MustCompile(`(?m)^(warning: (trouble |unable to (unlink|open|stat|create|start))|alert: unable to opendir)`)
+var leftAlone = regexp.MustCompile(`(?m)^(warning: (trouble |qmail-clean |unable to (unlink|open|stat|create|start))|alert: unable to opendir)`)
 
 // unusual are the replies of a session that are not said when all is well, or that it has
 // ended before a message was accepted or refused.
