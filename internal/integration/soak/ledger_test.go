@@ -73,6 +73,7 @@ type ledger struct {
 	open    map[int]bool // numbers of those that were accepted and have not arrived everywhere
 	wrong   []string     // what should not be
 	torn    int          // copies in bob's mailbox that are not whole
+	twice   int          // recipients that a bounce names again
 	strays  [targets]int // deliveries of messages whose beginning is not in the record
 }
 
@@ -148,9 +149,17 @@ func (l *ledger) arrived(text string, at place) {
 	l.note(n, at)
 }
 
-// bounced notes a bounce. That of a recipient who is there is wrong.
+// bounced notes a bounce. That of a recipient who is there is wrong. One may be named
+// twice, when qmail-send was killed after it had noted a failure and before it had marked
+// the recipient as done.
 func (l *ledger) bounced(n int, text string) {
+	named := map[string]bool{}
 	for _, m := range failed.FindAllStringSubmatch(text, -1) {
+		if named[m[1]] {
+			l.twice++
+			continue
+		}
+		named[m[1]] = true
 		switch {
 		case m[1] == nobody:
 			l.note(n, unknown)
@@ -231,7 +240,7 @@ func (l *ledger) report(t *testing.T) {
 		}
 	}
 	t.Logf("unasked is what arrived though its sender was not told that it was accepted, or of which only a part did")
-	t.Logf("torn copies in the mailbox: %d", l.torn)
+	t.Logf("torn copies in the mailbox: %d; recipients that a bounce names twice: %d", l.torn, l.twice)
 	for to := range targets {
 		t.Logf("%s: %d copies, %d deliveries begun and %d of messages that the record does not name", to, copies[to], begun[to], l.strays[to])
 		if unexplained[to] > l.strays[to] {

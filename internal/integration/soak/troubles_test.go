@@ -212,6 +212,7 @@ func (w *world) signals(stop <-chan struct{}) {
 			w.mail.signal(syscall.SIGALRM)
 		}
 		w.load.collect()
+		reap()
 	}
 }
 
