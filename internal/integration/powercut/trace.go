@@ -6,9 +6,10 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"goqmail/internal/integration/trace"
 )
 
 // A Command is a program to be stopped.
@@ -106,7 +107,7 @@ func (t *tracer) event(pid int, status unix.WaitStatus) {
 
 // call looks at a system call that a thread is about to make.
 func (t *tracer) call(pid int) {
-	number, args, entering := systemCall(pid)
+	number, args, entering := trace.SystemCall(pid)
 	name, durable := durableCalls[number]
 	if !entering || !durable || t.run.Stopped != "" {
 		return
@@ -123,22 +124,6 @@ func (t *tracer) call(pid int) {
 	for p := range t.alive {
 		unix.Kill(p, unix.SIGKILL)
 	}
-}
-
-// systemCall asks which system call a stopped thread enters.
-func systemCall(pid int) (number uint64, args [6]uint64, entering bool) {
-	const entry = 1
-	var info struct { // struct ptrace_syscall_info, ptrace(2)
-		op     uint8
-		_      [3]uint8
-		arch   uint32
-		ip, sp uint64
-		number uint64
-		args   [6]uint64
-		_      uint64
-	}
-	n, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(pid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
-	return info.number, info.args, errno == 0 && n > 0 && info.op == entry
 }
 
 // threadGroup is the process that a thread belongs to.

@@ -225,7 +225,7 @@ func (s *sufferer) could(c call) {
 
 // call looks at a system call of the program, at its beginning and at its end.
 func (s *sufferer) call(tid int, t *thread) {
-	number, args, entering := systemCall(tid)
+	number, args, entering := SystemCall(tid)
 	if !entering {
 		if t.failing != 0 {
 			setResult(tid, t.failing)

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemCall asks which system call a stopped thread enters.
-func systemCall(pid int) (number uint64, args [6]uint64, entering bool) {
+// SystemCall asks which system call a stopped thread enters.
+func SystemCall(pid int) (number uint64, args [6]uint64, entering bool) {
 	const entry = 1
 	var info struct { // struct ptrace_syscall_info, ptrace(2)
 		op     uint8
