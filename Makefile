@@ -76,7 +76,11 @@ privileges: ## hostile users, parents, clients and mail against a whole installa
 
 .PHONY: crash
 crash: ## cut the power of a disk at every durable system call of each way of mail; nothing may be lost (root)
-	$(GO) test -count=1 -timeout 30m -v ./internal/integration/powercut
+	GOQMAIL_CRASH=long $(GO) test -count=1 -timeout 120m -v ./internal/integration/powercut
+
+.PHONY: mutants
+mutants: ## take each sync out of the programs in turn; a power cut must show (root)
+	GOQMAIL_MUTANTS=all $(GO) test -count=1 -timeout 120m -v -run TestMutants ./internal/integration/powercut
 
 .PHONY: replay
 replay: ## look at REPLAY=4000 states after a power cut of a disk with ext4, xfs and btrfs each; nothing may be lost (root)

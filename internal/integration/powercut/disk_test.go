@@ -22,19 +22,25 @@ func TestMain(m *testing.M) {
 }
 
 // newDisk mounts a disk at a directory of a fresh site.
-func newDisk(t *testing.T, dir string) (*site.Site, *Disk) {
+func newDisk(t *testing.T, kind Kind, dir string) (*site.Site, *Disk) {
 	t.Helper()
 	s := site.New(t)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return s, NewDisk(t, dir)
+	return s, NewDisk(t, kind, dir)
 }
 
 // TestCut: the tool does what the sweeps rely on. What is synced survives, and
 // what is not is lost.
 func TestCut(t *testing.T) {
-	_, disk := newDisk(t, "/mnt/disk")
+	for _, kind := range []Kind{Ext4, XFS} {
+		t.Run(string(kind), func(t *testing.T) { testCut(t, kind) })
+	}
+}
+
+func testCut(t *testing.T, kind Kind) {
+	_, disk := newDisk(t, kind, "/mnt/disk")
 	file := func(name string) string { return filepath.Join("/mnt/disk", name) }
 	for _, mode := range []Mode{LoseAll, KeepJournal} {
 		if out, err := exec.Command("sh", "-c", "echo x >/mnt/disk/synced && sync /mnt/disk/synced /mnt/disk && echo x >/mnt/disk/unsynced").CombinedOutput(); err != nil {
@@ -57,7 +63,7 @@ func TestCut(t *testing.T) {
 // TestSweep: a program that syncs nothing is found out, at every moment of its
 // life a check is made, and it is stopped there.
 func TestSweep(t *testing.T) {
-	_, disk := newDisk(t, "/mnt/disk")
+	_, disk := newDisk(t, Ext4, "/mnt/disk")
 	start := func() Command {
 		os.Remove("/mnt/disk/a")
 		exec.Command("sync", "/mnt/disk").Run()

@@ -21,44 +21,81 @@ import (
 // recipient who gets it and one who is unknown. Afterwards the same programs go on
 // with what the disk has. Whatever was lost: the one has it, the sender has heard of
 // the other, and nothing is left in the queue that waits for anybody.
-func TestDispatch(t *testing.T) {
-	for _, mode := range []Mode{LoseAll, KeepJournal} {
-		t.Run(mode.String(), func(t *testing.T) {
-			dir := site.Home + "/queue"
-			s, disk := newDisk(t, dir)
-			if err := (install.Plan{Home: site.Home, Accounts: install.NewSystemAccounts()}).InstallDirectories(); err != nil {
+func TestDispatch(t *testing.T) { sweepDispatch(t, 0, false) }
+
+// TestTwoDisks is TestDispatch with a qmail-local that delivers into a maildir on
+// another disk, which loses its power at the same moment as that of the queue. What is
+// in the maildir counts.
+func TestTwoDisks(t *testing.T) { sweepDispatch(t, fewer(6), true) }
+
+// sweepDispatch takes one moment of every so many.
+func sweepDispatch(t *testing.T, every int, maildir bool) {
+	eachCut(t, func(t *testing.T, kind Kind, mode Mode) {
+		dir := site.Home + "/queue"
+		s, disk := newDisk(t, kind, dir)
+		disk.Every = every
+		wanted := []string{"known@host.example.org got it\n", "sender heard of unknown@far.example\n"}
+		if maildir {
+			other := filepath.Join(site.Account("joe").Home, "disk")
+			if err := os.Mkdir(other, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			ledger, complaints := filepath.Join(t.TempDir(), "ledger"), filepath.Join(t.TempDir(), "complaints")
-			defer func() {
-				if text, _ := os.ReadFile(complaints); t.Failed() {
-					t.Logf("it said: %s", text)
-				}
-			}()
-			start := func() Command {
-				os.Remove(ledger)
-				s.Queue("Subject: x\n\nbody\n", "sender@host.example.org", "known@host.example.org", "unknown@far.example")
-				syscall.Sync()
-				said, err := os.Create(complaints)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return Command{Path: "/proc/self/exe", Args: []string{"test", "dispatch", ledger}, Files: []*os.File{input(t, nil), said, said}}
+			disk.With = NewDisk(t, kind, other)
+			s.Maildir("joe", inbox)
+			wanted = wanted[1:]
+		}
+		if err := (install.Plan{Home: site.Home, Accounts: install.NewSystemAccounts()}).InstallDirectories(); err != nil {
+			t.Fatal(err)
+		}
+		ledger, complaints := filepath.Join(t.TempDir(), "ledger"), filepath.Join(t.TempDir(), "complaints")
+		defer func() {
+			if text, _ := os.ReadFile(complaints); t.Failed() {
+				t.Logf("it said: %s", text)
 			}
-			moments := disk.Sweep(mode, start, func(bool) {
-				if out, err := exec.Command("/proc/self/exe", "dispatch", ledger).CombinedOutput(); err != nil {
-					t.Fatalf("going on: %v\n%s", err, out)
+		}()
+		start := func() Command {
+			os.Remove(ledger)
+			for _, f := range arrived() {
+				os.Remove(f)
+			}
+			s.Queue("Subject: x\n\nbody\n", "sender@host.example.org", "known@host.example.org", "unknown@far.example")
+			syscall.Sync()
+			said, err := os.Create(complaints)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return Command{Path: "/proc/self/exe", Args: []string{"test", "dispatch", ledger}, Files: []*os.File{input(t, nil), said, said}}
+		}
+		moments := disk.Sweep(mode, start, func(bool) {
+			if out, err := exec.Command("/proc/self/exe", "dispatch", ledger).CombinedOutput(); err != nil {
+				t.Fatalf("going on: %v\n%s", err, out)
+			}
+			text, _ := os.ReadFile(ledger)
+			for _, line := range wanted {
+				if !strings.Contains(string(text), line) {
+					t.Errorf("not in the ledger: %s%s", line, text)
 				}
-				text, _ := os.ReadFile(ledger)
-				for _, line := range []string{"known@host.example.org got it\n", "sender heard of unknown@far.example\n"} {
-					if !strings.Contains(string(text), line) {
-						t.Errorf("not in the ledger: %s%s", line, text)
-					}
+			}
+			if maildir && len(arrived()) == 0 {
+				t.Error("nothing in the maildir")
+			}
+			for _, f := range arrived() {
+				if text, err := os.ReadFile(f); !strings.HasSuffix(string(text), "\nSubject: x\n\nbody\n") {
+					t.Errorf("torn: %q, %v", text, err)
 				}
-			})
-			t.Logf("%d moments", moments)
+			}
 		})
-	}
+		t.Logf("%d moments", moments)
+	})
+}
+
+// inbox is the maildir on another disk, in joe's home.
+const inbox = "disk/Maildir"
+
+// arrived lists the messages in that.
+func arrived() []string {
+	found, _ := filepath.Glob(filepath.Join(site.Account("joe").Home, inbox, "new/*"))
+	return found
 }
 
 // A dispatcher runs qmail-send and qmail-clean and is both spawners itself.
@@ -157,6 +194,9 @@ func (d *dispatcher) spawn(commands, reports *os.File) {
 func (d *dispatcher) deliver(c spawn.Command) string {
 	switch c.Recipient {
 	case "known@host.example.org":
+		if _, err := os.Stat(filepath.Join(site.Account("joe").Home, inbox)); err == nil {
+			return deliverToMaildir(c)
+		}
 		fmt.Fprintln(d.ledger, c.Recipient, "got it")
 		return "Kok\n"
 	case "unknown@far.example":
@@ -171,6 +211,23 @@ func (d *dispatcher) deliver(c spawn.Command) string {
 		if lines.Text() == "<unknown@far.example>:" {
 			fmt.Fprintln(d.ledger, "sender heard of unknown@far.example")
 		}
+	}
+	return "Kok\n"
+}
+
+// deliverToMaildir has qmail-local deliver into the maildir.
+func deliverToMaildir(c spawn.Command) string {
+	text, err := os.Open(site.Home + "/queue/mess/" + c.Message)
+	if err != nil {
+		return "Znot there\n"
+	}
+	defer text.Close()
+	joe := site.Account("joe")
+	local := exec.Command(site.Home+"/bin/qmail-local", "--", "joe", joe.Home, "known", "", "", "host.example.org", c.Sender, "./"+inbox+"/")
+	local.Stdin, local.Stderr = text, os.Stderr
+	local.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: joe.UID, Gid: joe.GID}, Pdeathsig: syscall.SIGKILL}
+	if err := local.Run(); err != nil {
+		return "Z" + err.Error() + "\n"
 	}
 	return "Kok\n"
 }

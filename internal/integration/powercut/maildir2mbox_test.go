@@ -17,51 +17,49 @@ import (
 // was in the maildir is there or in the mbox, and the mbox has nothing but whole
 // messages.
 func TestMaildir2mbox(t *testing.T) {
-	for _, mode := range []Mode{LoseAll, KeepJournal} {
-		t.Run(mode.String(), func(t *testing.T) {
-			dir := site.Account("joe").Home + "/disk"
-			_, disk := newDisk(t, dir)
-			for _, sub := range []string{"", "tmp", "new", "cur"} {
-				if err := os.Mkdir(filepath.Join(dir, "Maildir", sub), 0o700); err != nil {
-					t.Fatal(err)
-				}
+	eachCut(t, func(t *testing.T, kind Kind, mode Mode) {
+		dir := site.Account("joe").Home + "/disk"
+		_, disk := newDisk(t, kind, dir)
+		for _, sub := range []string{"", "tmp", "new", "cur"} {
+			if err := os.Mkdir(filepath.Join(dir, "Maildir", sub), 0o700); err != nil {
+				t.Fatal(err)
 			}
-			senders := []string{sender(1), sender(2)}
-			start := func() Command {
-				// Each attempt begins with the same, or the moments would become more.
-				os.Remove(dir + "/Mailbox")
-				for _, s := range senders {
-					arrive(t, dir, s)
-				}
-				syscall.Sync()
-				return Command{
-					Path:  site.Home + "/bin/maildir2mbox",
-					Args:  []string{"maildir2mbox"},
-					Env:   []string{"MAIL=" + dir + "/Mailbox", "MAILTMP=" + dir + "/tmp", "MAILDIR=" + dir + "/Maildir"},
-					Files: []*os.File{input(t, nil), input(t, nil), input(t, nil)},
-				}
+		}
+		senders := []string{sender(1), sender(2)}
+		start := func() Command {
+			// Each attempt begins with the same, or the moments would become more.
+			os.Remove(dir + "/Mailbox")
+			for _, s := range senders {
+				arrive(t, dir, s)
 			}
-			moments := disk.Sweep(mode, start, func(bool) {
-				found := mboxSenders(t, dir+"/Mailbox")
-				left, _ := filepath.Glob(dir + "/Maildir/new/*")
-				for _, f := range left {
-					name := filepath.Base(f)
-					if text, err := os.ReadFile(f); err != nil || string(text) != arrivedText(name) {
-						t.Errorf("%s is torn: %v", name, err)
-					}
-					found[name] = true
+			syscall.Sync()
+			return Command{
+				Path:  site.Home + "/bin/maildir2mbox",
+				Args:  []string{"maildir2mbox"},
+				Env:   []string{"MAIL=" + dir + "/Mailbox", "MAILTMP=" + dir + "/tmp", "MAILDIR=" + dir + "/Maildir"},
+				Files: []*os.File{input(t, nil), input(t, nil), input(t, nil)},
+			}
+		}
+		moments := disk.Sweep(mode, start, func(bool) {
+			found := mboxSenders(t, dir+"/Mailbox")
+			left, _ := filepath.Glob(dir + "/Maildir/new/*")
+			for _, f := range left {
+				name := filepath.Base(f)
+				if text, err := os.ReadFile(f); err != nil || string(text) != arrivedText(name) {
+					t.Errorf("%s is torn: %v", name, err)
 				}
-				for _, s := range senders {
-					if !found[s] {
-						t.Errorf("the message of %s is lost", s)
-					}
+				found[name] = true
+			}
+			for _, s := range senders {
+				if !found[s] {
+					t.Errorf("the message of %s is lost", s)
 				}
-			})
-			if moments < 8 {
-				t.Errorf("only %d moments", moments)
 			}
 		})
-	}
+		if moments < 8 {
+			t.Errorf("only %d moments", moments)
+		}
+	})
 }
 
 // arrivedText is a message as it stands in a maildir.

@@ -15,48 +15,46 @@ import (
 // a maildir. What it said was delivered is in new, whole; whatever is in new is
 // whole.
 func TestMaildir(t *testing.T) {
-	for _, mode := range []Mode{LoseAll, KeepJournal} {
-		t.Run(mode.String(), func(t *testing.T) {
-			joe := site.Account("joe")
-			dir := joe.Home + "/Maildir"
-			_, disk := newDisk(t, dir)
-			for _, sub := range []string{"", "tmp", "new", "cur"} {
-				path := filepath.Join(dir, sub)
-				os.Mkdir(path, 0o700)
-				if err := os.Chown(path, int(joe.UID), int(joe.GID)); err != nil {
-					t.Fatal(err)
-				}
+	eachCut(t, func(t *testing.T, kind Kind, mode Mode) {
+		joe := site.Account("joe")
+		dir := joe.Home + "/Maildir"
+		_, disk := newDisk(t, kind, dir)
+		for _, sub := range []string{"", "tmp", "new", "cur"} {
+			path := filepath.Join(dir, sub)
+			os.Mkdir(path, 0o700)
+			if err := os.Chown(path, int(joe.UID), int(joe.GID)); err != nil {
+				t.Fatal(err)
 			}
-			syscall.Sync()
-			attempts, delivered := 0, map[string]bool{}
-			start := func() Command {
-				attempts++
-				return Command{
-					Path: site.Home + "/bin/qmail-local",
-					Args: []string{"qmail-local", "--", "joe", joe.Home, "joe", "", "", "example.org", sender(attempts), "./Maildir/"},
-					As:   &syscall.Credential{Uid: joe.UID, Gid: joe.GID},
-					Files: []*os.File{
-						input(t, []byte(queuedText(sender(attempts)))),
-						input(t, nil), input(t, nil),
-					},
-				}
+		}
+		syscall.Sync()
+		attempts, delivered := 0, map[string]bool{}
+		start := func() Command {
+			attempts++
+			return Command{
+				Path: site.Home + "/bin/qmail-local",
+				Args: []string{"qmail-local", "--", "joe", joe.Home, "joe", "", "", "example.org", sender(attempts), "./Maildir/"},
+				As:   &syscall.Credential{Uid: joe.UID, Gid: joe.GID},
+				Files: []*os.File{
+					input(t, []byte(queuedText(sender(attempts)))),
+					input(t, nil), input(t, nil),
+				},
 			}
-			moments := disk.Sweep(mode, start, func(ok bool) {
-				if ok {
-					delivered[sender(attempts)] = true
+		}
+		moments := disk.Sweep(mode, start, func(ok bool) {
+			if ok {
+				delivered[sender(attempts)] = true
+			}
+			found := deliveredSenders(t, dir)
+			for sender := range delivered {
+				if !found[sender] {
+					t.Errorf("the message of %s was delivered and is lost", sender)
 				}
-				found := deliveredSenders(t, dir)
-				for sender := range delivered {
-					if !found[sender] {
-						t.Errorf("the message of %s was delivered and is lost", sender)
-					}
-				}
-			})
-			if moments < 8 {
-				t.Errorf("only %d moments", moments)
 			}
 		})
-	}
+		if moments < 8 {
+			t.Errorf("only %d moments", moments)
+		}
+	})
 }
 
 // deliveredSenders checks every message in new, and tells whose they are.
@@ -81,4 +79,47 @@ func deliveredSenders(t *testing.T, dir string) map[string]bool {
 		found[sender] = true
 	}
 	return found
+}
+
+// TestMbox cuts the power at every moment of a qmail-local that delivers into an mbox.
+// What it said was delivered is there, whole. What it did not may be there in part, for
+// there is no other way to add to a file.
+func TestMbox(t *testing.T) {
+	eachCut(t, func(t *testing.T, kind Kind, mode Mode) {
+		joe := site.Account("joe")
+		dir := joe.Home + "/disk"
+		_, disk := newDisk(t, kind, dir)
+		if err := os.Chown(dir, int(joe.UID), int(joe.GID)); err != nil {
+			t.Fatal(err)
+		}
+		syscall.Sync()
+		attempts, delivered := 0, map[string]bool{}
+		start := func() Command {
+			attempts++
+			return Command{
+				Path:  site.Home + "/bin/qmail-local",
+				Args:  []string{"qmail-local", "--", "joe", joe.Home, "joe", "", "", "example.org", sender(attempts), "./disk/Mailbox"},
+				As:    &syscall.Credential{Uid: joe.UID, Gid: joe.GID},
+				Files: []*os.File{input(t, []byte(queuedText(sender(attempts)))), input(t, nil), input(t, nil)},
+			}
+		}
+		moments := disk.Sweep(mode, start, func(ok bool) {
+			if ok {
+				delivered[sender(attempts)] = true
+			}
+			text, err := os.ReadFile(dir + "/Mailbox")
+			if err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+			for sender := range delivered {
+				if !strings.Contains(string(text), "\nReturn-Path: <"+sender+">\nDelivered-To: joe@example.org\n"+queuedText(sender)+"\n") {
+					t.Errorf("the message of %s was delivered and is lost", sender)
+				}
+			}
+		})
+		if moments < 4 {
+			t.Errorf("only %d moments", moments)
+		}
+		t.Logf("%d moments", moments)
+	})
 }

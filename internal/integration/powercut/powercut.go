@@ -1,10 +1,11 @@
 // Package powercut cuts the power of a disk at every moment that matters in the
 // life of a program, and lets a test look at what is left.
 //
-//	disk := powercut.NewDisk(t, dir)
+//	disk := powercut.NewDisk(t, powercut.Ext4, dir)
 //	disk.Sweep(powercut.LoseAll, start, func(accepted bool) { ... })
 //
-// A Disk is an ext4 filesystem of its own in an image, mounted at a directory.
+// A Disk is a filesystem of its own in an image, mounted at a directory: ext4 or
+// xfs. Btrfs has no such switch in Linux.
 // Sweep starts a program over and over, stops all of it where it is about to make
 // its first durable system call, the second, the third and so on up to its end,
 // shuts the filesystem down without writing anything more, mounts it again so
@@ -13,7 +14,8 @@
 // creation and the like; and exit, for with it a program says "accepted". Calls
 // are counted over all threads and processes in the order in which they come.
 //
-// It needs root, loop devices and mkfs.ext4, and skips the test without them. The
+// It needs root, loop devices and mkfs of the filesystem, and skips the test without
+// them. The
 // mount is made in whatever mount namespace the test is in; package site gives it
 // a private one.
 package powercut
@@ -44,19 +46,37 @@ func (m Mode) String() string {
 	return "all lost"
 }
 
-// size of an image, in bytes.
-const size = 32 << 20
+// A Kind is a filesystem that can be shut down.
+type Kind string
+
+// The kinds.
+const (
+	Ext4 Kind = "ext4"
+	XFS  Kind = "xfs"
+)
+
+// making says how one is made, and its smallest size in bytes that serves.
+var making = map[Kind]struct {
+	command []string
+	size    int64
+}{
+	Ext4: {[]string{"mkfs.ext4", "-q", "-F"}, 32 << 20},
+	XFS:  {[]string{"mkfs.xfs", "-q", "-f"}, 300 << 20}, // and no smaller one can be made
+}
 
 // A Disk is a filesystem with a power switch.
 type Disk struct {
 	t     *testing.T
 	dir   string
 	image string
+
+	Every int   // when not 0, Sweep leaves all moments out but each Every-th
+	With  *Disk // when not nil, another one that loses and gets its power at the same time
 }
 
 // NewDisk makes a new filesystem and mounts it at a directory until the test
 // ends. Whoever may do what in the directory is up to the caller.
-func NewDisk(t *testing.T, dir string) *Disk {
+func NewDisk(t *testing.T, k Kind, dir string) *Disk {
 	t.Helper()
 	d := &Disk{t: t, dir: dir, image: filepath.Join(t.TempDir(), "disk")}
 	if os.Geteuid() != 0 {
@@ -65,14 +85,15 @@ func NewDisk(t *testing.T, dir string) *Disk {
 	if err := os.WriteFile(d.image, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(d.image, size); err != nil {
+	if err := os.Truncate(d.image, making[k].size); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", d.image).CombinedOutput(); err != nil {
-		t.Skipf("needs mkfs.ext4: %v %s", err, out)
+	mkfs := making[k].command
+	if out, err := exec.Command(mkfs[0], append(mkfs[1:], d.image)...).CombinedOutput(); err != nil {
+		t.Skipf("needs %s: %v %s", mkfs[0], err, out)
 	}
 	if out, err := d.mount(); err != nil {
-		t.Skipf("needs loop devices and ext4: %v %s", err, out)
+		t.Skipf("needs loop devices and %s: %v %s", k, err, out)
 	}
 	t.Cleanup(func() { unix.Unmount(d.dir, unix.MNT_DETACH) })
 	return d
@@ -86,7 +107,10 @@ func (d *Disk) mount() ([]byte, error) {
 // needs it fails.
 func (d *Disk) Cut(m Mode) {
 	d.t.Helper()
-	const shutdown = 0x8004587d // EXT4_IOC_SHUTDOWN, on every architecture that Go and it share
+	if d.With != nil {
+		d.With.Cut(m)
+	}
+	const shutdown = 0x8004587d // EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN, on every architecture that Go and they share
 	f, err := os.Open(d.dir)
 	if err != nil {
 		d.t.Fatal(err)
@@ -100,6 +124,9 @@ func (d *Disk) Cut(m Mode) {
 // Restart brings the power back: the filesystem recovers what it can.
 func (d *Disk) Restart() {
 	d.t.Helper()
+	if d.With != nil {
+		d.With.Restart()
+	}
 	err := unix.Unmount(d.dir, 0)
 	for end := time.Now().Add(10 * time.Second); err == unix.EBUSY && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond) // processes that were killed are not gone yet
@@ -113,13 +140,13 @@ func (d *Disk) Restart() {
 	}
 }
 
-// Sweep cuts the power at each durable call of a program that start describes
+// Sweep cuts the power at each durable call, or fewer by Every, of a program that start describes
 // afresh each time. The check is told whether the program had said success, by
 // exit code 0, before the cut. Sweep returns how many moments there were; at the
 // last one, after its end, the program must have succeeded.
 func (d *Disk) Sweep(m Mode, start func() Command, check func(accepted bool)) int {
 	d.t.Helper()
-	for n := 1; ; n++ {
+	for n := 1; ; n += max(d.Every, 1) {
 		run, err := start().Trace(n, func() { d.Cut(m) })
 		if err != nil {
 			d.t.Fatal(err)

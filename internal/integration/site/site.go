@@ -162,6 +162,12 @@ func do(steps []step) error {
 	return nil
 }
 
+// Outside is an environment in which a test binary that a test starts makes a site of
+// its own, and builds the programs for it.
+func Outside(environment []string) []string {
+	return append(environment, stageVariable+"=", buildVariable+"=")
+}
+
 // Skip skips a test where there are no namespaces.
 func Skip(t testing.TB) {
 	t.Helper()
