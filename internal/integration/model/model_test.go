@@ -8,9 +8,9 @@
 //	original_test.go  qmail-inject against the answers of the C qmail-inject: those that
 //	                  were recorded in testdata/original, and its own to other inputs
 //
-// Each test goes on for some seconds, or for as long as GOQMAIL_MODEL says. An input is
-// made from a number, the seed; what fails is told with it, and GOQMAIL_MODEL_SEED=N
-// begins with that one:
+// Each test goes on for some seconds, or for as long as GOQMAIL_MODEL says, but makes a
+// hundred inputs at least. An input is made from a number, the seed; what fails is told
+// with it, and GOQMAIL_MODEL_SEED=N begins with that one:
 //
 //	GOQMAIL_MODEL=5m GOQMAIL_MODEL_SEED=17 go test -v -timeout 30m ./internal/integration/model
 //
@@ -54,6 +54,9 @@ func original(program string) string { return filepath.Join(site.Aside, program)
 // usually is how long a test makes inputs.
 const usually = 4 * time.Second
 
+// atLeast is how many it makes, however slow the machine is.
+const atLeast = 100
+
 // failures is after how many a test gives up.
 const failures = 5
 
@@ -74,7 +77,7 @@ func run(t *testing.T, try func(seed uint64) (difference string)) {
 		}
 	}
 	seed, failed := first, 0
-	for end := time.Now().Add(limit); time.Now().Before(end) && failed < failures; seed++ {
+	for end := time.Now().Add(limit); (time.Now().Before(end) || seed < first+atLeast) && failed < failures; seed++ {
 		if difference := try(seed); difference != "" {
 			failed++
 			t.Errorf("seed %d: %s", seed, difference)

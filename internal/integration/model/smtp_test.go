@@ -423,7 +423,7 @@ func (m setup) session(d dice) string {
 				b.WriteString(d.pick("RCPT ", "rcpt ", "Rcpt  ") + argument(d, "TO:") + end(d))
 			}
 			b.WriteString("DATA" + end(d))
-			b.WriteString(body(d))
+			b.WriteString(m.body(d))
 		}
 	}
 	if !d.oneIn(4) {
@@ -483,7 +483,10 @@ func argument(d dice, before string) string {
 }
 
 // body is what follows DATA.
-func body(d dice) string {
+func (m setup) body(d dice) string {
+	if m.databytes > 1 && d.oneIn(3) { // just what is still taken, or not any more
+		return strings.Repeat("z", m.databytes-2+d.IntN(3)) + "\r\n.\r\n"
+	}
 	var b strings.Builder
 	for range d.IntN(6) {
 		b.WriteString(d.pick("Subject: x", "Received: from x", "received-by", "DELIVERED-TO: x", ".Received: x", "", "text", "..", ".x", ".\rx", "\r", "a\rb", "\x00",
