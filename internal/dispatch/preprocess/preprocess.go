@@ -252,6 +252,7 @@ func (p *Preprocessor) finish(batch []*message) {
 			}
 		case m.trouble:
 			p.inHand[m.number] = hand{again: now.Add(again)}
+			p.Queue.PullTrigger() // watch has to think of it, and may be asleep for longer
 		default:
 			delete(p.inHand, m.number)
 		}

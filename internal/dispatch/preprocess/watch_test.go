@@ -132,6 +132,25 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// TestTroublePullsTrigger: what has made trouble after todo was looked through is tried
+// again when its time has come, also when no other message comes.
+func TestTroublePullsTrigger(t *testing.T) {
+	s := newSite(t)
+	trigger := s.p.Queue.WatchTrigger()
+	woken := make(chan bool)
+	go func() {
+		trigger.Wait(time.Minute)
+		close(woken)
+	}()
+	s.p.inHand = map[queue.Number]hand{457: {working: true}}
+	s.p.finish([]*message{{number: 457, trouble: true}})
+	select {
+	case <-woken:
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for somebody else")
+	}
+}
+
 // TestHold: a bounce is kept back until those are over that were being queued when
 // it was found.
 func TestHold(t *testing.T) {
