@@ -31,7 +31,7 @@ var mutants = []mutant{
 		old: "err := errors.Join(SyncTogether(", new: "os.Link(e.q.Path(Intd, e.Number), e.q.Path(Todo, e.Number))\n\terr := errors.Join(SyncTogether(", test: "TestQueue"},
 	{name: "todo not synced, as a client sees it", file: "queue/entry.go", old: "e.q.SyncDirectory(Todo, e.Number)", new: "error(nil)", test: "TestSMTP"},
 	{name: "info and lists not synced", file: "internal/dispatch/preprocess/write.go", old: "syncs = append(syncs, f.Sync)",
-		new: "syncs = append(syncs, func() error { return nil })", test: "TestDispatch"},
+		new: "syncs = append(syncs, func() error { _ = f; return nil })", test: "TestDispatch"},
 	{name: "names of info and lists not synced", file: "internal/dispatch/preprocess/write.go",
 		old: "return w.Queue.SyncDirectory(k, m.number)", new: "return nil", test: "TestDispatch"},
 	{name: "note of a failure not synced", file: "internal/dispatch/send/notes.go", old: "b.file.Sync",
