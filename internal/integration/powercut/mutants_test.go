@@ -14,7 +14,7 @@ import (
 	"goqmail/internal/integration/site"
 )
 
-// A mutant is the source with one sync or ordering taken out that a promise rests on.
+// A mutant is the source with one sync taken out that a promise rests on.
 type mutant struct {
 	name     string
 	file     string
@@ -27,8 +27,7 @@ var mutants = []mutant{
 	{name: "message not synced", file: "queue/entry.go", old: "e.Message.Sync,", test: "TestQueue", short: true},
 	{name: "envelope not synced", file: "queue/entry.go", old: "e.envelope.Sync,", test: "TestQueue", short: true},
 	{name: "todo not synced", file: "queue/entry.go", old: "e.q.SyncDirectory(Todo, e.Number)", new: "error(nil)", test: "TestQueue"},
-	{name: "linked before the syncs", file: "queue/entry.go",
-		old: "err := errors.Join(SyncTogether(", new: "os.Link(e.q.Path(Intd, e.Number), e.q.Path(Todo, e.Number))\n\terr := errors.Join(SyncTogether(", test: "TestQueue"},
+	{name: "todo not synced, as one who forwards sees it", file: "queue/entry.go", old: "e.q.SyncDirectory(Todo, e.Number)", new: "error(nil)", test: "TestForward"},
 	{name: "todo not synced, as a client sees it", file: "queue/entry.go", old: "e.q.SyncDirectory(Todo, e.Number)", new: "error(nil)", test: "TestSMTP"},
 	{name: "info and lists not synced", file: "internal/dispatch/preprocess/write.go", old: "syncs = append(syncs, f.Sync)",
 		new: "syncs = append(syncs, func() error { _ = f; return nil })", test: "TestDispatch"},
@@ -51,7 +50,7 @@ const mutantVariable = "GOQMAIL_MUTANT"
 // noticed is how Sweep ends when something was wrong after a cut.
 var noticed = regexp.MustCompile(`the power was cut at call \d+, \w*`)
 
-// TestMutants takes one sync or ordering after another out of the programs, and has the
+// TestMutants takes one sync after another out of the programs, and has the
 // sweep notice. A mutant that no longer fits the source, or that nothing notices, is a
 // failure. GOQMAIL_MUTANTS asks for the long form, all of them.
 func TestMutants(t *testing.T) {

@@ -82,6 +82,27 @@ func TestSMTP(t *testing.T) {
 	})
 }
 
+// TestForward is TestQueue for a qmail-local that forwards a message. It was accepted
+// once qmail-local says that it was delivered.
+func TestForward(t *testing.T) {
+	joe := fmt.Sprint(site.Users["joe"])
+	sweepQueue(t, fewer(3), func(t *testing.T, attempt int) (Command, func(bool) []string) {
+		sender := sender(attempt)
+		home := site.Account("joe").Home
+		// Not As: who was joe when tracing began does not let qmail-queue become its user.
+		command := Command{Path: "/usr/bin/setpriv",
+			Args: []string{"setpriv", "--reuid", joe, "--regid", joe, "--clear-groups",
+				site.Home + "/bin/qmail-local", "--", "joe", home, "joe", "", "", "example.org", sender, "&r@example.org"},
+			Files: []*os.File{input(t, []byte(queuedText(sender))), input(t, nil), input(t, nil)}}
+		return command, func(ok bool) []string {
+			if ok {
+				return []string{sender}
+			}
+			return nil
+		}
+	})
+}
+
 // submitThree is the parent of that qmail-queue. It writes down whose messages were
 // accepted.
 func submitThree(name string) {
