@@ -67,6 +67,9 @@ func Namespaces(m *testing.M, prepare, enter func(dir string) error) {
 	case os.Geteuid() != 0:
 		os.Exit(m.Run())
 	}
+	if build := os.Getenv(buildVariable); build != "" { // Again
+		os.Exit(outside(m, build, func(string) error { return nil }))
+	}
 	build, err := os.MkdirTemp("", "goqmail-site")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "site:", err)
@@ -100,9 +103,23 @@ func outside(m *testing.M, build string, prepare func(dir string) error) int {
 	return max(inside.ProcessState.ExitCode(), 0)
 }
 
-// buildPrograms builds everything below cmd, for Home. With GOCOVERDIR set the
-// programs count coverage into it.
-func buildPrograms(dir string) error {
+// Programs is the directory that the programs of this site were built in.
+func Programs() string { return os.Getenv(buildVariable) }
+
+// Again is this test binary with other arguments, in a new site with the programs of
+// another directory.
+func Again(programs string, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), stageVariable+"=", buildVariable+"="+programs)
+	return cmd
+}
+
+// buildPrograms builds everything below cmd.
+func buildPrograms(dir string) error { return Build(dir, "goqmail/cmd/...") }
+
+// Build builds programs for Home, with further flags before their packages. With
+// GOCOVERDIR set the programs count coverage into it.
+func Build(dir string, what ...string) error {
 	flags := "-s -w -X goqmail/internal/host/home.compiled=" + Home
 	var cover []string
 	if os.Getenv("GOCOVERDIR") != "" {
@@ -110,7 +127,7 @@ func buildPrograms(dir string) error {
 		flags += " -X goqmail/internal/host/confine.disabled=true" // the counts are written at the end
 	}
 	args := append([]string{"build", "-ldflags", flags, "-o", dir + "/"}, cover...)
-	cmd := exec.Command("go", append(args, "goqmail/cmd/...")...)
+	cmd := exec.Command("go", append(args, what...)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -160,12 +177,6 @@ func do(steps []step) error {
 		}
 	}
 	return nil
-}
-
-// Outside is an environment in which a test binary that a test starts makes a site of
-// its own, and builds the programs for it.
-func Outside(environment []string) []string {
-	return append(environment, stageVariable+"=", buildVariable+"=")
 }
 
 // Skip skips a test where there are no namespaces.
