@@ -65,7 +65,7 @@ func (s *suite) count(patterns ...string) (n int) {
 // given ones. An empty text removes the file.
 func (s *suite) control(files map[string]string) error {
 	all := map[string]string{
-		"me": domain, "locals": domain, "rcpthosts": domain, "virtualdomains": "",
+		"me": domain, "locals": domain, "rcpthosts": domain, "virtualdomains": "", "spawnlimit": "",
 		"smtproutes":       fmt.Sprint(":127.0.0.1:", s.b.port(sinkPort)),
 		"concurrencylocal": "10", "concurrencyremote": "20",
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -164,13 +165,10 @@ func users(b *bench, s *suite) (result, error) {
 // remote sends one message to n hosts.
 func remote(b *bench, s *suite, concurrency int, delay time.Duration, n int, control map[string]string) (result, error) {
 	n = b.scaled(n)
-	if err := s.control(map[string]string{"concurrencyremote": fmt.Sprint(concurrency)}); err != nil {
+	files := map[string]string{"concurrencyremote": fmt.Sprint(concurrency), "spawnlimit": fmt.Sprint(concurrency)}
+	maps.Copy(files, control)
+	if err := s.control(files); err != nil {
 		return result{}, err
-	}
-	if control != nil {
-		if err := s.control(control); err != nil {
-			return result{}, err
-		}
 	}
 	sink, err := b.startSink(delay)
 	if err != nil {
@@ -198,7 +196,7 @@ func remoteApart(b *bench, s *suite) (result, error) {
 	for i := range b.scaled(2000) {
 		fmt.Fprintf(&routes, "host%d.example:127.1.%d.%d:%d\n", i, i/250, 1+i%250, b.port(sinkPort))
 	}
-	return remote(b, s, 20, 0, 2000, map[string]string{"concurrencyremote": "20", "smtproutes": strings.TrimSuffix(routes.String(), "\n")})
+	return remote(b, s, 20, 0, 2000, map[string]string{"smtproutes": strings.TrimSuffix(routes.String(), "\n")})
 }
 
 // smtpIn sends messages to the SMTP server, into a queue that nobody looks after.
