@@ -119,7 +119,9 @@ func (t *tracer) call(pid int) {
 		return
 	}
 	t.run.Stopped = name
-	t.run.Accepted = number == unix.SYS_EXIT_GROUP && args[0] == 0 && threadGroup(pid) == t.first
+	if number == unix.SYS_EXIT_GROUP && args[0] == 0 && threadGroup(pid) == t.first { // or it is over already
+		t.run.Accepted = true
+	}
 	t.at()
 	for p := range t.alive {
 		unix.Kill(p, unix.SIGKILL)
