@@ -44,7 +44,9 @@ func (c *channel) free() bool { return c.alive && c.used < c.limit && c.pipe.roo
 
 // canStart tells whether another delivery may be started. Where notes on failures
 // cannot be written, deliveries wait: they would only bring more of them.
-func (s *scheduler) canStart(c *channel) bool { return c.free() && s.noting < maxNotes }
+func (s *scheduler) canStart(c *channel) bool {
+	return c.free() && s.noting < maxNotes && s.found >= many
+}
 
 // take takes a slot into use: the one that was freed last, or else a new one.
 func (c *channel) take(d delivery) uint32 {

@@ -46,10 +46,13 @@ func (s *scheduler) sensible(e schedule.Entry) schedule.Entry {
 	return e
 }
 
-// born returns when a message was born, and writes it down anew where that lies in the
+// nonsense is how far in the future a birth cannot be, in seconds.
+const nonsense = 12 * 60 * 60
+
+// born returns when a message was born, and writes it down anew where that lies far in the
 // future. Where this fails it is done at the next attempt.
 func (s *scheduler) born(n queue.Number, birth int64) int64 {
-	if birth <= s.now {
+	if birth <= s.now+nonsense {
 		return birth
 	}
 	t := unix.Timeval{Sec: s.now}

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"math"
 	"path"
 	"runtime"
 	"slices"
@@ -21,7 +22,8 @@ import (
 // each list. Of a message the scheduler keeps the number and the time, 24 bytes for
 // each of its lists.
 //
-// What is found is delivered while the rest is looked for. Nothing is preprocessed
+// What is found is delivered while the rest is looked for, once that is many: of a few, the
+// most overdue one is first. Nothing is preprocessed
 // meanwhile: a message that came through preprocessing into a subdirectory that is
 // still to be read would be taken up twice. One that is in todo is not taken up, for it
 // will be preprocessed anew.
@@ -47,6 +49,7 @@ func (s *scheduler) load() {
 type discovered []found
 
 func (e discovered) apply(s *scheduler) {
+	s.found += len(e)
 	for _, m := range e {
 		if s.runs > 1 { // everything was made due meanwhile
 			m.due = [route.Channels]int64{s.now, s.now}
@@ -55,10 +58,14 @@ func (e discovered) apply(s *scheduler) {
 	}
 }
 
+// many is how many messages are enough to begin with, at the start.
+const many = 10000
+
 // loaded is the event that all were found.
 type loaded struct{}
 
 func (loaded) apply(s *scheduler) {
+	s.found = math.MaxInt
 	if !s.exiting {
 		s.startPreprocessing()
 		close(s.admin.complete)

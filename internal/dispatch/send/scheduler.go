@@ -45,6 +45,7 @@ type scheduler struct {
 	finished   schedule.Queue            // messages that have none, to be ended
 	unknown    schedule.Queue            // messages that could not be looked at
 	runs       int                       // how often all were made due, and 1
+	found      int                       // how many messages have been found at the start; all: math.MaxInt
 	deliveries uint64                    // how many were started
 	lists      int                       // how many are open
 	maxLists   int

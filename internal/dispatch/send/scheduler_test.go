@@ -40,6 +40,7 @@ func benchIn(t testing.TB, dir string, limit int) *bench {
 		t.Fatal(err)
 	}
 	s := &scheduler{
+		found:    many,
 		q:        q,
 		events:   make(chan event, 100),
 		stop:     make(chan struct{}),

@@ -4,7 +4,7 @@
 // nothing else in a name means anything here. Their order is that of delivery, which
 // is what their modification times say. What was delivered within the present second
 // is left for the next time: something that comes before it in the order may still
-// follow. So is what seems to come from the next minute, by the clock of a file server;
+// follow. So is what seems to come from the next twelve hours, as by another clock;
 // what lies further ahead came before the clock was set right.
 //
 // What else may be in a maildir, a link, a fifo, a device, is neither followed nor
@@ -28,7 +28,7 @@ import (
 const Remnant = 36 * time.Hour
 
 // skew is how far the clock of a file server may be ahead of ours, in seconds.
-const skew = 60
+const skew = 12 * 60 * 60
 
 // The directories of a maildir that hold messages.
 const (
