@@ -55,8 +55,16 @@ func (q *Queue) Begin(now time.Time) (*Entry, error) {
 	if err := unix.Faccessat(unix.AT_FDCWD, q.join(pids), writable, unix.AT_EACCESS); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPid, &os.PathError{Op: "access", Path: q.join(pids), Err: err})
 	}
-	f, n, err := q.unnamed(func(n Number) string { return q.Path(Mess, n) })
+	f, err := q.unnamed()
 	if err != nil {
+		return q.beginInPid(now)
+	}
+	n, err := f.number()
+	if err == nil {
+		err = f.name(q.Path(Mess, n))
+	}
+	if err != nil {
+		f.Close()
 		return q.beginInPid(now)
 	}
 	return &Entry{Number: n, Message: f, q: q, begun: now}, nil
@@ -88,32 +96,20 @@ func (q *Queue) beginInPid(now time.Time) (*Entry, error) {
 	return &Entry{Number: n, Message: f, q: q, begun: now}, nil
 }
 
-// unnamed makes a file without a name and then gives it one, which may depend on its
-// number. It is made near one of the subdirectories of mess, each in its turn: a
-// filesystem puts a file near its directory, and ext4 without a journal is slow where
-// many have been removed of late; all files of one directory would be near each other
-// (docs/design/queue.md).
-func (q *Queue) unnamed(name func(Number) string) (*File, Number, error) {
+// unnamed makes a file that has no name yet. It is made near one of the subdirectories of
+// mess, each in its turn: a filesystem puts a file near its directory, and ext4 without a
+// journal is slow where many have been removed of late; all files of one directory would
+// be near each other (docs/design/queue.md).
+func (q *Queue) unnamed() (*File, error) {
 	if q.named.Load() {
-		return nil, 0, errors.ErrUnsupported
+		return nil, errors.ErrUnsupported
 	}
 	turn := q.begun.Add(1) % q.split
 	f, err := open(q.join(string(Mess), strconv.FormatUint(turn, 10)), unix.O_WRONLY|unix.O_TMPFILE, 0o644)
-	if err != nil {
-		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
-			q.named.Store(true)
-		}
-		return nil, 0, err
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
+		q.named.Store(true)
 	}
-	n, err := f.number()
-	if err == nil {
-		err = f.name(name(n))
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, n, nil
+	return f, err
 }
 
 // rename gives a file a new name that nothing has yet.
@@ -134,7 +130,12 @@ func rename(from, to string) error {
 // Envelope makes the intd file and returns it for writing.
 func (e *Entry) Envelope() (*File, error) {
 	path := e.q.Path(Intd, e.Number)
-	f, _, err := e.q.unnamed(func(Number) string { return path })
+	f, err := e.q.unnamed()
+	if err == nil {
+		if err = f.name(path); err != nil {
+			f.Close()
+		}
+	}
 	if err != nil {
 		f, err = open(path, create, 0o644)
 	}

@@ -33,23 +33,22 @@ func open(path string, flags int, mode uint32) (*File, error) {
 
 // number is the inode number of the file.
 func (f *File) number() (Number, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
-		return 0, f.error("stat", err)
-	}
-	return Number(st.Ino), nil
+	st, err := f.stat()
+	return Number(st.Ino), err
 }
 
 // there tells whether the file has still a name.
 func (f *File) there() error {
-	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
-		return f.error("stat", err)
+	st, err := f.stat()
+	if err == nil && st.Nlink == 0 {
+		err = f.error("stat", unix.ENOENT)
 	}
-	if st.Nlink == 0 {
-		return f.error("stat", unix.ENOENT)
-	}
-	return nil
+	return err
+}
+
+func (f *File) stat() (st unix.Stat_t, err error) {
+	err = f.error("stat", unix.Fstat(f.fd, &st))
+	return st, err
 }
 
 // name gives a file that has no name one that nothing has yet.
