@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -45,22 +44,13 @@ func (c Command) Trace(n int, at func()) (Run, error) {
 	}
 	defer process.Release()
 	t := tracer{first: process.Pid, nth: n, at: at, alive: map[int]bool{process.Pid: true}}
-	var status unix.WaitStatus
-	if _, err := unix.Wait4(t.first, &status, 0, nil); err != nil {
-		return Run{}, fmt.Errorf("unable to wait for %s: %w", c.Path, err)
-	}
-	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
-		unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
-	if err := unix.PtraceSetOptions(t.first, options); err != nil {
-		return Run{}, fmt.Errorf("unable to trace %s: %w", c.Path, err)
+	if err := trace.Attach(t.first); err != nil {
+		return Run{}, err
 	}
 	unix.PtraceSyscall(t.first, 0)
 	// After the end there may still be one that was being started: all are waited for.
 	for len(t.alive) > 0 || t.run.Stopped != "" {
-		pid, err := unix.Wait4(-1, &status, unix.WALL, nil)
-		if err == unix.EINTR {
-			continue
-		}
+		pid, status, _, err := trace.Next()
 		if err == unix.ECHILD {
 			break
 		}
@@ -119,19 +109,11 @@ func (t *tracer) call(pid int) {
 		return
 	}
 	t.run.Stopped = name
-	if number == unix.SYS_EXIT_GROUP && args[0] == 0 && threadGroup(pid) == t.first { // or it is over already
-		t.run.Accepted = true
+	if group, _ := trace.Kin(pid); number == unix.SYS_EXIT_GROUP && args[0] == 0 && group == t.first {
+		t.run.Accepted = true // if it was not over already
 	}
 	t.at()
 	for p := range t.alive {
 		unix.Kill(p, unix.SIGKILL)
 	}
-}
-
-// threadGroup is the process that a thread belongs to.
-func threadGroup(pid int) (group int) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, _ := strings.Cut(string(status), "\nTgid:")
-	fmt.Sscan(rest, &group)
-	return group
 }

@@ -18,7 +18,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -77,31 +76,22 @@ func (f Fault) Suffer(cmd *exec.Cmd, started func(*os.Process)) (Story, error) {
 	}
 	s := sufferer{Fault: f, first: cmd.Process.Pid, processes: map[int]*process{}, threads: map[int]*thread{}}
 	s.story.Code, s.story.Could = -1, map[unix.Errno][]string{}
-	var status unix.WaitStatus
-	if _, err := unix.Wait4(s.first, &status, 0, nil); err != nil {
-		return s.story, fmt.Errorf("unable to wait for %s: %w", cmd.Path, err)
-	}
-	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
-		unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
-	if err := unix.PtraceSetOptions(s.first, options); err != nil {
-		return s.story, fmt.Errorf("unable to trace %s: %w", cmd.Path, err)
+	if err := Attach(s.first); err != nil {
+		return s.story, err
 	}
 	first := s.thread(s.first)
 	s.executes(first)
 	s.resume(s.first, first, 0)
 	started(cmd.Process)
 	for {
-		var used unix.Rusage
-		pid, err := unix.Wait4(-1, &status, unix.WALL, &used)
+		tid, status, used, err := Next()
 		switch {
-		case err == unix.EINTR:
-			continue
 		case err == unix.ECHILD:
 			return s.story, nil
 		case err != nil:
 			return s.story, fmt.Errorf("unable to wait for %s: %w", cmd.Path, err)
 		}
-		s.event(pid, status, &used)
+		s.event(tid, status, &used)
 	}
 }
 
@@ -146,7 +136,7 @@ func (s *sufferer) thread(tid int) *thread {
 	if t := s.threads[tid]; t != nil {
 		return t
 	}
-	group, parent := kin(tid)
+	group, parent := Kin(tid)
 	p := s.processes[group]
 	if p == nil {
 		p = &process{pid: group}
@@ -158,17 +148,6 @@ func (s *sufferer) thread(tid int) *thread {
 	t := &thread{process: p}
 	s.threads[tid] = t
 	return t
-}
-
-// kin tells which process a thread belongs to, and whose child that is.
-func kin(tid int) (group, parent int) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	number := func(field string) (n int) {
-		_, rest, _ := strings.Cut(string(status), "\n"+field+":")
-		fmt.Sscan(rest, &n)
-		return n
-	}
-	return number("Tgid"), number("PPid")
 }
 
 // event deals with one stop or end of a thread, and lets it go on.
