@@ -26,33 +26,41 @@ func TestMaildir(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		syscall.Sync()
-		attempts, delivered := 0, map[string]bool{}
-		start := func() Command {
-			attempts++
-			return Command{
-				Path: site.Home + "/bin/qmail-local",
-				Args: []string{"qmail-local", "--", "joe", joe.Home, "joe", "", "", "example.org", sender(attempts), "./Maildir/"},
-				As:   &syscall.Credential{Uid: joe.UID, Gid: joe.GID},
-				Files: []*os.File{
-					input(t, []byte(queuedText(sender(attempts)))),
-					input(t, nil), input(t, nil),
-				},
-			}
-		}
-		moments := disk.Sweep(mode, start, func(ok bool) {
-			if ok {
-				delivered[sender(attempts)] = true
-			}
+		moments := sweepLocal(t, disk, mode, "./Maildir/", func() func(string) bool {
 			found := deliveredSenders(t, dir)
-			for sender := range delivered {
-				if !found[sender] {
-					t.Errorf("the message of %s was delivered and is lost", sender)
-				}
-			}
+			return func(sender string) bool { return found[sender] }
 		})
 		if moments < 8 {
 			t.Errorf("only %d moments", moments)
+		}
+	})
+}
+
+// sweepLocal sweeps over qmail-local, which delivers a message for joe from another sender
+// each time, and returns how many moments there were. After each cut, look looks at what
+// is there, and then tells of a sender whether his message is.
+func sweepLocal(t *testing.T, disk *Disk, mode Mode, delivery string, look func() func(sender string) bool) int {
+	joe := site.Account("joe")
+	syscall.Sync()
+	attempts, delivered := 0, map[string]bool{}
+	start := func() Command {
+		attempts++
+		return Command{
+			Path:  site.Home + "/bin/qmail-local",
+			Args:  []string{"qmail-local", "--", "joe", joe.Home, "joe", "", "", "example.org", sender(attempts), delivery},
+			As:    &syscall.Credential{Uid: joe.UID, Gid: joe.GID},
+			Files: []*os.File{input(t, []byte(queuedText(sender(attempts)))), input(t, nil), input(t, nil)},
+		}
+	}
+	return disk.Sweep(mode, start, func(ok bool) {
+		if ok {
+			delivered[sender(attempts)] = true
+		}
+		found := look()
+		for sender := range delivered {
+			if !found(sender) {
+				t.Errorf("the message of %s was delivered and is lost", sender)
+			}
 		}
 	})
 }
@@ -92,29 +100,13 @@ func TestMbox(t *testing.T) {
 		if err := os.Chown(dir, int(joe.UID), int(joe.GID)); err != nil {
 			t.Fatal(err)
 		}
-		syscall.Sync()
-		attempts, delivered := 0, map[string]bool{}
-		start := func() Command {
-			attempts++
-			return Command{
-				Path:  site.Home + "/bin/qmail-local",
-				Args:  []string{"qmail-local", "--", "joe", joe.Home, "joe", "", "", "example.org", sender(attempts), "./disk/Mailbox"},
-				As:    &syscall.Credential{Uid: joe.UID, Gid: joe.GID},
-				Files: []*os.File{input(t, []byte(queuedText(sender(attempts)))), input(t, nil), input(t, nil)},
-			}
-		}
-		moments := disk.Sweep(mode, start, func(ok bool) {
-			if ok {
-				delivered[sender(attempts)] = true
-			}
+		moments := sweepLocal(t, disk, mode, "./disk/Mailbox", func() func(string) bool {
 			text, err := os.ReadFile(dir + "/Mailbox")
 			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
-			for sender := range delivered {
-				if !strings.Contains(string(text), "\nReturn-Path: <"+sender+">\nDelivered-To: joe@example.org\n"+queuedText(sender)+"\n") {
-					t.Errorf("the message of %s was delivered and is lost", sender)
-				}
+			return func(sender string) bool {
+				return strings.Contains(string(text), "\nReturn-Path: <"+sender+">\nDelivered-To: joe@example.org\n"+queuedText(sender)+"\n")
 			}
 		})
 		if moments < 4 {

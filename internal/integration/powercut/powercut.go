@@ -5,8 +5,7 @@
 //	disk.Sweep(powercut.LoseAll, start, func(accepted bool) { ... })
 //
 // A Disk is a filesystem of its own in an image, mounted at a directory: ext4 or
-// xfs. Btrfs has no such switch in Linux.
-// Sweep starts a program over and over, stops all of it where it is about to make
+// xfs. Btrfs has no such switch in Linux. Sweep starts a program over and over, stops all of it where it is about to make
 // its first durable system call, the second, the third and so on up to its end,
 // shuts the filesystem down without writing anything more, mounts it again so
 // that the journal recovers, and calls the check. A durable call is one that
@@ -15,9 +14,8 @@
 // are counted over all threads and processes in the order in which they come.
 //
 // It needs root, loop devices and mkfs of the filesystem, and skips the test without
-// them. The
-// mount is made in whatever mount namespace the test is in; package site gives it
-// a private one.
+// them. The mount is made in whatever mount namespace the test is in; package site
+// gives it a private one.
 package powercut
 
 import (
@@ -143,8 +141,8 @@ func (d *Disk) Restart() {
 	}
 }
 
-// Sweep cuts the power at each durable call, or fewer by Every, of a program that start describes
-// afresh each time. The check is told whether the program had said success, by
+// Sweep cuts the power at each durable call, or fewer by Every, of a program that start
+// describes afresh each time. The check is told whether the program had said success, by
 // exit code 0, before the cut. Sweep returns how many moments there were; at the
 // last one, after its end, the program must have succeeded.
 func (d *Disk) Sweep(m Mode, start func() Command, check func(accepted bool)) int {
