@@ -19,22 +19,10 @@ import (
 // too busy for "busy", and knows nobody else.
 func remoteHost(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:2600")
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go smtpSession(c)
-		}
-	}()
+	site.Listen(t, "127.0.0.1:2600", smtpSession)
 }
 
 func smtpSession(c net.Conn) {
-	defer c.Close()
 	io.WriteString(c, "220 remote.example\r\n")
 	data := false
 	for lines := bufio.NewScanner(c); lines.Scan(); {

@@ -51,28 +51,13 @@ func newLedger(t *testing.T, s *site.Site) *ledger {
 	s.UserFile("bob", ".qmail", "&joe@host.example.org\n", 0o600)
 	s.UserFile("bob", ".qmail-program", "|echo $SENDER >>arrived\n", 0o600)
 	s.Control("rcpthosts", "host.example.org\n")
-	l, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	s.Control("smtproutes", ":"+l.Addr().String()+"\n")
 	led := &ledger{t: t, s: s}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go led.sink(conn)
-		}
-	}()
+	s.Control("smtproutes", ":"+site.Listen(t, "127.0.0.2:0", led.sink).Addr().String()+"\n")
 	return led
 }
 
 // sink takes mail for kim.
 func (l *ledger) sink(conn net.Conn) {
-	defer conn.Close()
 	in := bufio.NewScanner(conn)
 	io.WriteString(conn, "220 far.example ESMTP\r\n")
 	for text := false; in.Scan(); {

@@ -40,35 +40,23 @@ func TestEndlessReplies(t *testing.T) {
 				s.Control("smtproutes", ":127.0.0.2\n")
 				flood := strings.Repeat(c.piece, 1024)
 				usual := map[string]string{"CONN": "220 big\r\n", "HELO": "250 ok\r\n", "EHLO": "500 what?\r\n", "MAIL": "250 ok\r\n", "RCPT": "250 ok\r\n", "DATA": "354 go on\r\n", ".": "250 ok\r\n", "QUIT": "221 bye\r\n"}
-				l, err := net.Listen("tcp", "127.0.0.2:25")
-				must(t, err)
-				defer l.Close()
 				sent := make(chan int, 100)
-				go func() {
-					for {
-						conn, err := l.Accept()
-						if err != nil {
-							return
+				site.Listen(t, "127.0.0.2:25", func(conn net.Conn) {
+					talk(conn, func(verb string) bool {
+						if verb != to {
+							io.WriteString(conn, usual[verb])
+							return true
 						}
-						go func() {
-							defer conn.Close()
-							talk(conn, func(verb string) bool {
-								if verb != to {
-									io.WriteString(conn, usual[verb])
-									return true
-								}
-								n := 0
-								for ; n < 128<<20; n += len(flood) {
-									if _, err := io.WriteString(conn, flood); err != nil {
-										break
-									}
-								}
-								sent <- n
-								return false
-							})
-						}()
-					}
-				}()
+						n := 0
+						for ; n < 128<<20; n += len(flood) {
+							if _, err := io.WriteString(conn, flood); err != nil {
+								break
+							}
+						}
+						sent <- n
+						return false
+					})
+				})
 				want := "Z"
 				if to == "QUIT" {
 					want = "K"
@@ -191,9 +179,7 @@ func nameServer(t *testing.T, answer func(q query) [][]byte) {
 	t.Helper()
 	u, err := net.ListenPacket("udp", "127.0.0.53:53")
 	must(t, err)
-	l, err := net.Listen("tcp", "127.0.0.53:53")
-	must(t, err)
-	t.Cleanup(func() { u.Close(); l.Close() })
+	t.Cleanup(func() { u.Close() })
 	parse := func(message []byte, tcp bool) query {
 		end := 12 + bytes.IndexByte(message[12:], 0) + 5
 		return query{message, message[12:end], binary.BigEndian.Uint16(message[end-4:]), tcp}
@@ -210,28 +196,19 @@ func nameServer(t *testing.T, answer func(q query) [][]byte) {
 			}
 		}
 	}()
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
+	site.Listen(t, "127.0.0.53:53", func(conn net.Conn) {
+		buf := make([]byte, 4096)
+		n, err := conn.Read(buf)
+		if err != nil || n < 2+12 {
+			return
+		}
+		for _, a := range answer(parse(buf[2:n], true)) {
+			conn.Write(binary.BigEndian.AppendUint16(nil, uint16(min(len(a), 65535))))
+			if _, err := conn.Write(a); err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				buf := make([]byte, 4096)
-				n, err := conn.Read(buf)
-				if err != nil || n < 2+12 {
-					return
-				}
-				for _, a := range answer(parse(buf[2:n], true)) {
-					conn.Write(binary.BigEndian.AppendUint16(nil, uint16(min(len(a), 65535))))
-					if _, err := conn.Write(a); err != nil {
-						return
-					}
-				}
-			}()
 		}
-	}()
+	})
 }
 
 // TestAnswers: name servers answer with as much as an answer can hold, or more.

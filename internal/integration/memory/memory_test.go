@@ -152,28 +152,14 @@ const (
 // sink is an SMTP server that counts the bytes of messages.
 func sink(t *testing.T) (received func() int64) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.2:25")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
 	var mu sync.Mutex
 	var total int64
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				n := serve(conn)
-				mu.Lock()
-				total += n
-				mu.Unlock()
-			}()
-		}
-	}()
+	site.Listen(t, "127.0.0.2:25", func(conn net.Conn) {
+		n := serve(conn)
+		mu.Lock()
+		total += n
+		mu.Unlock()
+	})
 	return func() int64 { mu.Lock(); defer mu.Unlock(); return total }
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"goqmail/internal/integration/site"
 )
 
 // A sink is a server that takes all mail, or says what it is told to.
@@ -21,26 +23,14 @@ type sink struct {
 
 func newSink(t *testing.T, address string) *sink {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	must(t, err)
 	k := &sink{messages: make(chan string, 1000), replies: map[string]string{"DATA": "354 go on\r\n", "QUIT": "221 bye\r\n"}}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go k.serve(conn)
-		}
-	}()
+	site.Listen(t, address, k.serve)
 	return k
 }
 
 // serve takes each line for a command, but those behind DATA up to one that is a dot for
 // a message.
 func (k *sink) serve(conn net.Conn) {
-	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	r := bufio.NewReader(conn)
 	k.reply(conn, "220", "220 sink ESMTP\r\n")

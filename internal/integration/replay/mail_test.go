@@ -73,18 +73,7 @@ func newSystem(t *testing.T, kind Filesystem) *system {
 	s, disk := newDisk(t, kind)
 	y := &system{t: t, s: s, disk: disk}
 	s.Control("smtproutes", ":127.0.0.2\n")
-	l, err := net.Listen("tcp", "127.0.0.2:25")
-	y.must(err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go y.receive(conn)
-		}
-	}()
+	site.Listen(t, "127.0.0.2:25", y.receive)
 	return y
 }
 
@@ -97,7 +86,6 @@ func (y *system) must(err error) {
 
 // receive is the other host. It has a message when it has told the sink.
 func (y *system) receive(conn net.Conn) {
-	defer conn.Close()
 	in := bufio.NewReader(conn)
 	reply, id := "220 sink ESMTP", ""
 	for {

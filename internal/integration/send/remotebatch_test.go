@@ -31,25 +31,12 @@ type smtpServer struct {
 // startSMTPServer makes one to which all remote mail goes.
 func startSMTPServer(t *testing.T, s *site.Site) *smtpServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.2:0")
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
-	s.Control("smtproutes", ":"+l.Addr().String()+"\n")
 	server := new(smtpServer)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go server.talk(conn)
-		}
-	}()
+	s.Control("smtproutes", ":"+site.Listen(t, "127.0.0.2:0", server.talk).Addr().String()+"\n")
 	return server
 }
 
 func (s *smtpServer) talk(conn net.Conn) {
-	defer conn.Close()
 	in := bufio.NewReader(conn)
 	say := func(line string) { io.WriteString(conn, line+"\r\n") }
 	say("220 server ESMTP")

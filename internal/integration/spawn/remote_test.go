@@ -25,28 +25,15 @@ type sink struct {
 // startSink makes a sink, and sends all mail for other hosts there.
 func startSink(t *testing.T, s *site.Site) *sink {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.2:0")
-	must(t, err)
-	s.Control("smtproutes", ":"+l.Addr().String()+"\n")
-	t.Cleanup(func() { l.Close() })
 	k := new(sink)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			k.mu.Lock()
-			k.connections++
-			k.mu.Unlock()
-			go k.talk(conn)
-		}
-	}()
+	s.Control("smtproutes", ":"+site.Listen(t, "127.0.0.2:0", k.talk).Addr().String()+"\n")
 	return k
 }
 
 func (k *sink) talk(conn net.Conn) {
-	defer conn.Close()
+	k.mu.Lock()
+	k.connections++
+	k.mu.Unlock()
 	r := bufio.NewReader(conn)
 	io.WriteString(conn, "220 sink ESMTP\r\n")
 	for {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"goqmail/internal/integration/site"
 )
 
 // A remoteHost is an SMTP server on 127.0.0.2 that counts messages. It refuses
@@ -21,20 +23,8 @@ type remoteHost struct {
 
 func startRemote(t *testing.T) *remoteHost {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.2:25")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &remoteHost{l: l}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go h.serve(conn)
-		}
-	}()
+	h := new(remoteHost)
+	h.l = site.Listen(t, "127.0.0.2:25", h.serve)
 	return h
 }
 
@@ -53,7 +43,6 @@ func (h *remoteHost) refuse(refusing bool) {
 }
 
 func (h *remoteHost) serve(conn net.Conn) {
-	defer conn.Close()
 	fmt.Fprint(conn, "220 remote.example\r\n")
 	inText := false
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
