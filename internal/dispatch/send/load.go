@@ -22,11 +22,10 @@ import (
 // each list. Of a message the scheduler keeps the number and the time, 24 bytes for
 // each of its lists.
 //
-// What is found is delivered while the rest is looked for, once that is many: of a few, the
-// most overdue one is first. Nothing is preprocessed
-// meanwhile: a message that came through preprocessing into a subdirectory that is
-// still to be read would be taken up twice. One that is in todo is not taken up, for it
-// will be preprocessed anew.
+// What is found is delivered while the rest is looked for, once that is many: of a few,
+// the most overdue one is first. Nothing is preprocessed meanwhile: a message that came
+// through preprocessing into a subdirectory that is still to be read would be taken up
+// twice. One that is in todo is not taken up, for it will be preprocessed anew.
 func (s *scheduler) load() {
 	todo := s.numbers(queue.Todo, 0)
 	parts := make(chan uint64)
